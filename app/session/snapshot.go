@@ -1,0 +1,129 @@
+package session
+
+import "time"
+
+// Snapshot is what a screen or a statistics line needs to know of a session at one moment. It is a copy.
+type Snapshot struct {
+	At          time.Time
+	State       State
+	Problem     string // what is wrong and what happens next, in words; empty when all is well
+	Room, Title string
+	Self        Self
+	Performers  []Performer // the others, in order of joining
+	OnAir       OnAir
+	Chat        []ChatLine // the newest 200, oldest first
+	ClockReady  bool
+	ServerRTT   time.Duration
+}
+
+// State is how the session stands with the server.
+type State string
+
+// The states of a session.
+const (
+	StateConnecting   State = "connecting"
+	StateJoined       State = "joined"
+	StateReconnecting State = "reconnecting"
+	StateEnded        State = "ended"
+)
+
+// Self is the performer at this machine.
+type Self struct {
+	ID, Name       string
+	Host           bool
+	Muted          bool
+	Level          Level // of the microphone after processing
+	Processing     Processing
+	Mode           Mode
+	InputName      string
+	OutputName     string
+	EncoderBitrate int           // bit/s
+	CaptureLatency time.Duration // device period, processing and encoder look-ahead
+	RenderLatency  time.Duration
+	Underruns      int64 // of the loudspeaker
+	Overruns       int64 // of the microphone
+	CPUPercent     float64
+	MemoryBytes    int64
+}
+
+// Performer is another performer in the room, as heard here.
+type Performer struct {
+	ID, Name       string
+	Host           bool
+	Strip          Strip // this performer's strip at this machine's loudspeaker
+	ProgramStrip   Strip // its strip in the program, which hosts set
+	Level          Level // as received, before the strip
+	ProgramLevel   Level // hosts only
+	Link           Link
+	ConcealedRatio float64       // of the last 5 s, 0 to 1
+	TargetDelay    time.Duration // of the jitter buffer
+}
+
+// Link tells how the connection with a performer is.
+type Link struct {
+	Quality         Quality
+	Direct          bool // packets come peer to peer
+	Forwarded       bool // packets come through the server
+	DirectRTT       time.Duration
+	PacketsDirect   int64
+	PacketsForward  int64
+	PacketsLost     int64
+	PacketsReceived int64
+}
+
+// Quality is a connection in one word.
+type Quality string
+
+// The qualities of a connection, best first.
+const (
+	QualityGood       Quality = "good"
+	QualityFair       Quality = "fair"
+	QualityPoor       Quality = "poor"
+	QualityConnecting Quality = "connecting"
+	QualitySilent     Quality = "silent" // connected, but no packets
+)
+
+// Strip is what a fader strip does to a signal.
+type Strip struct {
+	GainDB float64 // -80 to +12
+	Pan    float64 // -1 left to +1 right
+	Mute   bool
+	Solo   bool // at this machine only
+}
+
+// Level is a meter's reading in dBFS; -120 is silence.
+type Level struct{ PeakDB, RMSDB float64 }
+
+// OnAir is the state of the broadcast.
+type OnAir struct {
+	Live         bool
+	Since        time.Time
+	ListenerURL  string
+	Listeners    int
+	Problem      string
+	ProgramLevel Level // hosts only
+}
+
+// ChatLine is a line of chat.
+type ChatLine struct {
+	FromID, Name, Text string
+	At                 time.Time
+}
+
+// Processing says which stages the microphone passes. Music turns the other three off.
+type Processing struct {
+	EchoCancellation bool
+	NoiseSuppression bool
+	AutoGainControl  bool
+	Music            bool
+}
+
+// Mode trades latency for robustness.
+type Mode string
+
+// Studio uses frames of 2.5 ms, live of 5 ms, safe of 10 ms.
+const (
+	ModeStudio Mode = "studio"
+	ModeLive   Mode = "live"
+	ModeSafe   Mode = "safe"
+)

@@ -42,6 +42,27 @@ const (
 	ReceiveMix    Receive = "mix"
 )
 
+// Levels of Forwarding.
+const (
+	ForwardFull = "full"
+	ForwardOff  = "off"
+)
+
+// Reasons of ParticipantLeft.
+const (
+	LeftByWish    = "left"
+	LeftByTimeout = "timeout"
+	LeftRemoved   = "removed"
+)
+
+// Reasons of Closed.
+const (
+	ClosedShutdown = "shutdown"
+	ClosedRemoved  = "removed"
+	ClosedReplaced = "replaced"
+	ClosedError    = "error"
+)
+
 // Message is any message; Type is its name on the wire.
 type Message interface{ Type() string }
 

@@ -1,0 +1,293 @@
+package signaling
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	sendQueue    = 256     // messages
+	receiveQueue = 16      // messages; beyond, the socket is not read
+	drainBytes   = 1 << 20 // of one oversized message that are read to its end
+)
+
+// ErrSlow tells that the other side reads too slowly: the queue of outgoing messages was full.
+var ErrSlow = errors.New("the other side reads messages too slowly")
+
+// timing holds the intervals of a connection, short in tests.
+type timing struct {
+	ping  time.Duration // between pings
+	idle  time.Duration // without any sign of life until the connection counts as lost
+	write time.Duration // for one message
+	close time.Duration // for the last messages and the other side's good-bye
+}
+
+func defaultTiming() timing {
+	return timing{ping: 4 * time.Second, idle: 12 * time.Second, write: 5 * time.Second, close: 2 * time.Second}
+}
+
+// Conn is one signaling connection. Send, Finish and Close may be called from any goroutine, Receive
+// from one.
+type Conn struct {
+	ws     *websocket.Conn
+	log    *slog.Logger
+	timing timing
+
+	out       chan []byte   // dropped rule: when full the connection is closed
+	in        chan received // closed by runRead
+	finishing chan struct{} // closed once the last message is known
+	last      []byte        // written before finishing is closed
+	finish    sync.Once
+	readDone  chan struct{}
+	writeDone chan struct{}
+
+	mu  sync.Mutex
+	err error // the first reason for the end
+}
+
+type received struct {
+	message Message
+	err     error
+}
+
+func newConn(ws *websocket.Conn, log *slog.Logger, t timing) *Conn {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &Conn{
+		ws: ws, log: log, timing: t,
+		out: make(chan []byte, sendQueue), in: make(chan received, receiveQueue),
+		finishing: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
+	}
+	ws.EnableWriteCompression(false)
+	ws.SetPingHandler(func(data string) error {
+		c.alive()
+		return ignoreTimeout(ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(c.timing.write)))
+	})
+	ws.SetPongHandler(func(string) error { c.alive(); return nil })
+	c.alive()
+	go c.runRead()
+	go c.runWrite()
+	return c
+}
+
+// Send queues a message and never blocks. When the queue is full, the connection is closed and ErrSlow
+// returned.
+func (c *Conn) Send(m Message) error {
+	data, err := Encode(m)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.finishing:
+		return c.reason(net.ErrClosed)
+	default:
+	}
+	select {
+	case c.out <- data:
+		return nil
+	default:
+		c.fail(ErrSlow)
+		_ = c.ws.UnderlyingConn().Close()
+		c.Finish(nil)
+		return ErrSlow
+	}
+}
+
+// Receive waits for the next message. A message that cannot be accepted comes back as an *Error to
+// answer with; after one that is not Fatal the connection goes on. Any other error ends the
+// connection: io.EOF when the other side said good-bye.
+func (c *Conn) Receive() (Message, error) {
+	r, ok := <-c.in
+	if !ok {
+		return nil, c.reason(io.EOF)
+	}
+	return r.message, r.err
+}
+
+// Finish starts to close the connection and does not wait: what is queued and then last, if not nil,
+// are still sent. Only the first call of Finish or Close counts.
+func (c *Conn) Finish(last *Closed) {
+	c.finish.Do(func() {
+		if last != nil {
+			if data, err := Encode(last); err == nil {
+				c.last = data
+			}
+		}
+		close(c.finishing)
+	})
+}
+
+// Close is Finish and waits until the connection and its goroutines have ended. It returns why the
+// connection broke, if it did before.
+func (c *Conn) Close(last *Closed) error {
+	c.Finish(last)
+	<-c.writeDone
+	<-c.readDone
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if errors.Is(c.err, io.EOF) {
+		return nil
+	}
+	return c.err
+}
+
+// Done is closed when the connection ends or is told to.
+func (c *Conn) Done() <-chan struct{} { return c.finishing }
+
+// runRead reads messages until the connection ends. While the connection closes, it goes on reading
+// and forgets what comes, so that the last messages are not lost to a reset.
+func (c *Conn) runRead() {
+	defer close(c.readDone)
+	defer close(c.in)
+	for {
+		m, err := c.read()
+		var refused *Error
+		broken := err != nil && !errors.As(err, &refused)
+		if broken {
+			c.fail(readError(err))
+			c.Finish(nil)
+			return
+		}
+		select {
+		case c.in <- received{m, err}:
+		case <-c.finishing:
+		}
+		if refused != nil && refused.Fatal {
+			<-c.finishing // the caller answers and closes
+		}
+	}
+}
+
+func (c *Conn) read() (Message, error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(r, MaxMessageBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	c.alive()
+	if len(data) > MaxMessageBytes {
+		n, err := io.Copy(io.Discard, io.LimitReader(r, drainBytes))
+		if err != nil {
+			return nil, err
+		}
+		return nil, errTooLarge(n == drainBytes)
+	}
+	if kind != websocket.TextMessage {
+		return nil, &Error{Code: CodeMalformed, Message: "The message is binary.", Next: "Send text messages with JSON."}
+	}
+	return Decode(data)
+}
+
+// runWrite sends what is queued, pings, and closes the socket at the end.
+func (c *Conn) runWrite() {
+	defer close(c.writeDone)
+	defer func() {
+		<-c.readDone
+		_ = c.ws.Close()
+	}()
+	ping := time.NewTicker(c.timing.ping)
+	defer ping.Stop()
+	for {
+		var err error
+		select {
+		case data := <-c.out:
+			err = c.write(data)
+		case <-ping.C:
+			err = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.timing.write))
+		case <-c.finishing:
+			c.sayGoodbye()
+			return
+		}
+		if err != nil {
+			c.fail(fmt.Errorf("send message: %w", err))
+			c.Finish(nil)
+			_ = c.ws.UnderlyingConn().Close()
+			return
+		}
+	}
+}
+
+// sayGoodbye sends what is still queued, the last message and a close frame, and bounds the time that
+// the other side has to answer.
+func (c *Conn) sayGoodbye() {
+	deadline := time.Now().Add(c.timing.close)
+	defer func() { _ = c.ws.SetReadDeadline(deadline) }()
+	for {
+		var data []byte
+		select {
+		case data = <-c.out:
+		default:
+			data, c.last = c.last, nil
+		}
+		if data == nil {
+			break
+		}
+		_ = c.ws.SetWriteDeadline(deadline)
+		if err := c.ws.WriteMessage(websocket.TextMessage, data); err != nil {
+			c.log.Debug("last messages not sent", "error", err)
+			_ = c.ws.UnderlyingConn().Close()
+			return
+		}
+	}
+	frame := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	_ = c.ws.WriteControl(websocket.CloseMessage, frame, deadline)
+}
+
+func (c *Conn) write(data []byte) error {
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.timing.write))
+	return c.ws.WriteMessage(websocket.TextMessage, data)
+}
+
+// alive moves the moment at which the connection counts as lost. Only runRead calls it once that runs.
+func (c *Conn) alive() {
+	select {
+	case <-c.finishing: // sayGoodbye has set the last deadline
+	default:
+		_ = c.ws.SetReadDeadline(time.Now().Add(c.timing.idle))
+	}
+}
+
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// reason is why the connection ended, or otherwise when it was closed from this side.
+func (c *Conn) reason(otherwise error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	return otherwise
+}
+
+func readError(err error) error {
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) && (closed.Code == websocket.CloseNormalClosure || closed.Code == websocket.CloseGoingAway) {
+		return io.EOF
+	}
+	return fmt.Errorf("receive message: %w", err)
+}
+
+func ignoreTimeout(err error) error {
+	var timeout net.Error
+	if errors.Is(err, websocket.ErrCloseSent) || errors.As(err, &timeout) && timeout.Timeout() {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,5 @@
+package opus
+
+import "testing"
+
+func TestVersion(t *testing.T) { t.Log(Version()) }

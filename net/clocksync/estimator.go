@@ -8,13 +8,14 @@ import (
 
 // What the estimator trusts and how fast it moves.
 const (
-	windowSpan  = 2 * time.Minute
-	windowSize  = 128
-	slopeSpan   = 8 * time.Second // much shorter spans say more about jitter than about drift
-	excessFloor = 500 * time.Microsecond
-	maxSlope    = 500e-6 // no sound hardware or computer clock drifts more
-	slewRate    = 300e-6
-	stepAbove   = 50 * time.Millisecond
+	windowSpan   = 2 * time.Minute
+	windowSize   = 128
+	slopeSpan    = 8 * time.Second // much shorter spans say more about jitter than about drift
+	slopeSamples = 8
+	excessFloor  = 500 * time.Microsecond
+	maxSlope     = 500e-6 // no sound hardware or computer clock drifts more
+	slewRate     = 300e-6
+	stepAbove    = 50 * time.Millisecond
 )
 
 // Estimator turns clock pings into room time. Add belongs to one goroutine; everything else may be

@@ -1,0 +1,95 @@
+// Package ui is the performer's window: join, soundcheck, stage, on-air panel, chat, settings and
+// diagnostics, drawn with Fyne from the snapshots of a session. It sends commands and draws
+// snapshots; the engine behind it is an interface.
+package ui
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"gasso/app/session"
+	"gasso/app/settings"
+)
+
+// Options are what the window is started with.
+type Options struct {
+	Backend  Backend
+	Settings *settings.Store // nil keeps nothing
+	Invite   string          // an invite link to begin with; may be empty
+	AutoJoin bool            // join at once when invite or settings say enough
+	Lang     string          // "ja", "en" or empty: by settings, then by the system
+	Version  string          // shown on the about page
+	Log      *slog.Logger    // nil discards
+}
+
+// Backend is what the window needs of the program around it. Join and Devices may take seconds and
+// are called outside the main goroutine.
+type Backend struct {
+	Join          func(JoinRequest) (Engine, error)
+	Devices       func() (inputs, outputs []Device, err error)
+	NewSoundcheck func(input string) (Soundcheck, error)
+	ParseInvite   func(link string) (Invite, error)
+}
+
+// JoinRequest is what a performer asked for on the join screen.
+type JoinRequest struct {
+	Server, Room, Name, Token string
+	Input, Output             string // device specs such as "device" or "device:ID"
+	Mode                      session.Mode
+	Processing                session.Processing
+}
+
+// Invite is what an invite link holds.
+type Invite struct{ Server, Room, Token string }
+
+// Device is a microphone or a loudspeaker that can be chosen.
+type Device struct {
+	ID, Name string
+	Default  bool
+}
+
+// Engine is a session as the window uses it. Every method is safe from any goroutine; only Run,
+// SetInput and SetOutput may take longer than a moment.
+type Engine interface {
+	Run(ctx context.Context) error // until ctx ends or the session cannot go on
+	Snapshot() session.Snapshot
+	Microphone
+	Mixer
+	Broadcast
+}
+
+// Microphone is the performer's own sound.
+type Microphone interface {
+	SetMuted(muted bool)
+	SetProcessing(p session.Processing)
+	SetMode(m session.Mode)
+	SetInput(spec string) error
+	SetOutput(spec string) error
+}
+
+// Mixer is what the performer hears: one strip for each of the others, by participant id.
+type Mixer interface {
+	SetStrip(id string, s session.Strip)
+}
+
+// Broadcast is what a host does for listeners, and the chat of the room.
+type Broadcast interface {
+	SetProgramStrip(id string, s session.Strip)
+	SetOnAir(live bool)
+	SendChat(text string) error
+}
+
+// Soundcheck listens to a microphone before joining.
+type Soundcheck interface {
+	Level() session.Level
+	Close()
+}
+
+// Run opens the window and returns when it is closed.
+func Run(opts Options) error {
+	if opts.Backend.Join == nil || opts.Backend.Devices == nil || opts.Backend.NewSoundcheck == nil || opts.Backend.ParseInvite == nil {
+		return errors.New("the window has no engine behind it")
+	}
+	return errors.New("the window is not built yet")
+}

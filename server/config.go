@@ -1,0 +1,125 @@
+// Package server is the companion server: it forwards performers' packets, mixes the program and
+// publishes it as HLS. New opens everything that can fail, Run serves until its context ends.
+package server
+
+import (
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is everything that an operator can set. Default gives the defaults, Load reads the sources
+// in order, and Validate says what does not fit together. Keys are the names of the file; the flags
+// have the same names.
+type Config struct {
+	Data        string        `koanf:"data"`         // folder for state, keys and the control socket
+	HTTP        string        `koanf:"http"`         // address of pages, API and signaling
+	Ops         string        `koanf:"ops"`          // address of health and metrics; "off" for none
+	RTCUDP      string        `koanf:"rtc-udp"`      // PORT or MIN-MAX; 0 picks one
+	RTCTCP      int           `koanf:"rtc-tcp"`      // ICE-TCP port; 0 picks one, -1 for none
+	Announce    []string      `koanf:"announce"`     // addresses told to performers
+	Domain      string        `koanf:"domain"`       // certificate by ACME for this name
+	TLSCert     string        `koanf:"tls-cert"`     // PEM file
+	TLSKey      string        `koanf:"tls-key"`      // PEM file
+	BehindProxy []string      `koanf:"behind-proxy"` // networks of proxies that end TLS
+	PublicURL   string        `koanf:"public-url"`   // base of links
+	Dev         bool          `koanf:"dev"`          // loopback only, open room demo
+	FFmpeg      string        `koanf:"ffmpeg"`       // path or name; "off" for none
+	Delay       time.Duration `koanf:"program-delay"`
+	LogLevel    slog.Level    `koanf:"log-level"`
+	LogFormat   string        `koanf:"log-format"` // text or json
+	ACME        ACME          `koanf:"acme"`
+	Limits      Limits        `koanf:"limits"`
+	ICEServers  []ICEServer   `koanf:"ice-servers"`
+	Rooms       []RoomConfig  `koanf:"rooms"`
+
+	Log *slog.Logger `koanf:"-"` // where the server logs; discarded when nil
+}
+
+// ACME says where certificates for Domain come from.
+type ACME struct {
+	URL   string `koanf:"url"`   // directory of the authority
+	Roots string `koanf:"roots"` // PEM file with the authority's own root, for private ones
+	Email string `koanf:"email"`
+}
+
+// Limits bound what the server takes on. Running rooms are never touched by them.
+type Limits struct {
+	Rooms            int `koanf:"rooms"`
+	Participants     int `koanf:"participants"`       // of one room
+	MemoryMB         int `koanf:"memory-mb"`          // new rooms are refused above
+	PacketsPerSecond int `koanf:"packets-per-second"` // of one participant
+}
+
+// ICEServer is a STUN or TURN server that performers are told of.
+type ICEServer struct {
+	URLs       []string `koanf:"urls"`
+	Username   string   `koanf:"username"`
+	Credential string   `koanf:"credential"`
+}
+
+// RoomConfig is a room that exists from the start.
+type RoomConfig struct {
+	ID    string `koanf:"id"`
+	Title string `koanf:"title"`
+	Open  bool   `koanf:"open"` // performers need no invite
+}
+
+// Default is the configuration of a server that nothing was said to.
+func Default() Config {
+	return Config{
+		Data: "gasso-data", HTTP: "127.0.0.1:8080", Ops: "127.0.0.1:9090",
+		RTCUDP: "10000", RTCTCP: 10000, FFmpeg: "ffmpeg", Delay: time.Second,
+		LogFormat: "text",
+		ACME:      ACME{URL: "https://acme-v02.api.letsencrypt.org/directory"},
+		Limits:    Limits{Rooms: 32, Participants: 32, MemoryMB: 2048, PacketsPerSecond: 2000},
+	}
+}
+
+// portRange reads RTCUDP: one port, or the first and last of a range.
+func portRange(s string) (first, last int, err error) {
+	a, b, ranged := strings.Cut(s, "-")
+	if first, err = strconv.Atoi(strings.TrimSpace(a)); err != nil {
+		return 0, 0, err
+	}
+	if !ranged {
+		return first, first, nil
+	}
+	last, err = strconv.Atoi(strings.TrimSpace(b))
+	return first, last, err
+}
+
+// proxies are the networks of BehindProxy; a bare address counts as a network of one.
+func (c *Config) proxies() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, s := range c.BehindProxy {
+		if a, err := netip.ParseAddr(s); err == nil {
+			networks = append(networks, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, err
+		}
+		networks = append(networks, p.Masked())
+	}
+	return networks, nil
+}
+
+// announced are the addresses of Announce.
+func (c *Config) announced() ([]netip.Addr, error) {
+	var addresses []netip.Addr
+	for _, s := range c.Announce {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, a)
+	}
+	return addresses, nil
+}
+
+// tls tells whether the server itself ends TLS.
+func (c *Config) tls() bool { return c.Domain != "" || c.TLSCert != "" }

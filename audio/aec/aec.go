@@ -1,0 +1,20 @@
+// Package aec removes from the microphone what the loudspeaker plays, with WebRTC's AEC3.
+//
+// The canceller is C++ that takes minutes to compile, so it is built only with the tag aec3; without
+// it New returns ErrNotBuilt.
+package aec
+
+import "errors"
+
+// FrameSamples is the length of every frame in samples, 10 ms at 48 kHz, mono.
+const FrameSamples = 480
+
+// ErrNotBuilt is what New returns in a program that was built without the tag aec3.
+var ErrNotBuilt = errors.New("echo cancellation is not part of this build: build with -tags aec3, or use headphones")
+
+// Stats is how well the canceller does.
+type Stats struct {
+	EchoReturnLossDB  float64 // how much quieter the room makes the echo; 0 until known
+	EnhancementDB     float64 // by how much the linear filter reduces the echo; 0 until known
+	DelayMilliseconds int     // from loudspeaker to microphone; 0 until known
+}

@@ -1,0 +1,75 @@
+//go:build aec3
+
+package aec
+
+import (
+	"fmt"
+
+	"github.com/livekit/livekit-cli/v2/pkg/apm"
+)
+
+// latencySamples is what AEC3's filter banks delay the near end by at 48 kHz: 9 ms, measured.
+const latencySamples = 432
+
+// Canceller is an AEC3 for one microphone and one mono loudspeaker signal. It belongs to one goroutine.
+type Canceller struct {
+	engine *apm.APM
+	near   [FrameSamples]int16
+	far    [FrameSamples]int16
+}
+
+// New makes a canceller; Close frees it.
+func New() (*Canceller, error) {
+	engine, err := apm.NewAPM(apm.APMConfig{EchoCanceller: true, HighPassFilter: true, CaptureChannels: 1, RenderChannels: 1})
+	if err != nil {
+		return nil, fmt.Errorf("make echo canceller: %w", err)
+	}
+	return &Canceller{engine: engine}, nil
+}
+
+// Process removes the echo of far from near, in place. Both hold FrameSamples; far is what the
+// loudspeaker took during the last 10 ms. The delay between the two is found by the canceller.
+func (c *Canceller) Process(near, far []float32) {
+	if len(near) != FrameSamples || len(far) != FrameSamples {
+		return
+	}
+	toInt16(c.far[:], far)
+	toInt16(c.near[:], near)
+	if c.engine.ProcessRender(c.far[:]) != nil {
+		return
+	}
+	if c.engine.ProcessCapture(c.near[:]) != nil {
+		return
+	}
+	for i, v := range c.near {
+		near[i] = float32(v) / 32768
+	}
+}
+
+// LatencySamples is by how much Process delays the near end.
+func (c *Canceller) LatencySamples() int { return latencySamples }
+
+// Stats is how well the canceller does; it belongs to the goroutine of Process.
+func (c *Canceller) Stats() Stats {
+	s := c.engine.GetStats()
+	var out Stats
+	if s.HasERL {
+		out.EchoReturnLossDB = s.EchoReturnLoss
+	}
+	if s.HasERLE {
+		out.EnhancementDB = s.EchoReturnLossEnhancement
+	}
+	if s.HasDelay {
+		out.DelayMilliseconds = s.DelayMs
+	}
+	return out
+}
+
+// Close frees the canceller.
+func (c *Canceller) Close() { c.engine.Close() }
+
+func toInt16(dst []int16, src []float32) {
+	for i, x := range src {
+		dst[i] = int16(min(max(x*32768, -32768), 32767))
+	}
+}

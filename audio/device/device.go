@@ -1,0 +1,130 @@
+// Package device is the door to sound hardware, and to what stands in for it: files, tones, silence.
+//
+// Everything here delivers and takes interleaved stereo float32 at 48 kHz, whatever the hardware
+// does: a mono microphone comes on both channels, a stereo one as it is, and one of more channels is
+// mixed to the centre. A Capture or Render survives its hardware: when callbacks cease it is opened
+// again, on the default device if the one asked for is gone, and the rings stay the same.
+package device
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"gasso/audio/ring"
+)
+
+// Rate is the sample rate of every device in Hz, Channels the number of its channels.
+const (
+	Rate     = 48000
+	Channels = 2
+)
+
+// ToneLevelDB is the amplitude of tone inputs in dBFS.
+const ToneLevelDB = -12
+
+// DefaultPeriodSamples is the period of a device whose Config asks for none: 5 ms.
+const DefaultPeriodSamples = 240
+
+// Errors that callers branch on. The errors that wrap them say more.
+var (
+	ErrNoSound  = errors.New("no sound hardware or sound server was found; plug a device in, or use file:PATH, tone:HZ or silence as input and null as output")
+	ErrNoDevice = errors.New("no such sound device")
+	ErrClosed   = errors.New("the sound device is closed")
+)
+
+// Info describes one device that can be opened by ID.
+type Info struct {
+	ID      string // stable; what device:ID takes
+	Name    string // for people
+	Default bool
+}
+
+// Config says what to open.
+type Config struct {
+	Spec          Spec
+	PeriodSamples int          // between callbacks; 0 is DefaultPeriodSamples
+	Log           *slog.Logger // nil is silent
+}
+
+// Format tells what was opened. Rate and Channels never change; the name changes when another device
+// takes over.
+type Format struct {
+	Rate          int // Hz
+	Channels      int
+	PeriodSamples int
+	Name          string
+}
+
+// Stamp says how many frames had passed since the device was opened at the moment At, the end of the
+// newest callback. At carries a monotonic reading.
+type Stamp struct {
+	Frames int64
+	At     time.Time
+}
+
+// Stats counts what happened since the device was opened.
+type Stats struct {
+	Callbacks    int64
+	Underruns    int64     // callbacks of a render device that found too few frames
+	Overruns     int64     // frames of a capture device that found the ring full
+	Reopens      int64     // times the device had to be opened again
+	Fallback     bool      // the default device stands in for the one asked for
+	Dead         bool      // there is no device now; opening is tried again and again
+	LastCallback time.Time // zero before the first
+}
+
+// Capture is an open microphone or a stand-in.
+type Capture interface {
+	// Ring is where captured frames come out: stereo, one consumer.
+	Ring() *ring.Ring
+	// Wake gets a value after frames were written; it holds one.
+	Wake() <-chan struct{}
+	// Stamp is the newest stamp; any goroutine, no lock. Frames include those the ring dropped.
+	Stamp() Stamp
+	// Stats is for any goroutine.
+	Stats() Stats
+	// Info is for any goroutine.
+	Info() Format
+	// Close stops the device. It returns within seconds even when the hardware hangs.
+	Close() error
+}
+
+// Render is an open loudspeaker or a stand-in.
+type Render interface {
+	// Ring takes frames to play: stereo, one producer.
+	Ring() *ring.Ring
+	// Far is what the device took, zeros for underruns included: stereo, one consumer. When nobody
+	// reads it, it fills up and drops the newest; who starts to read skips what is there.
+	Far() *ring.Ring
+	// Wake gets a value after frames were taken; it holds one.
+	Wake() <-chan struct{}
+	// Stamp is the newest stamp; any goroutine, no lock. Frames are those written to Far, dropped ones included.
+	Stamp() Stamp
+	// Stats is for any goroutine.
+	Stats() Stats
+	// Info is for any goroutine.
+	Info() Format
+	// Close stops the device. It returns within seconds even when the hardware hangs.
+	Close() error
+}
+
+// OpenCapture opens an input. A missing device is ErrNoDevice, no sound at all ErrNoSound, a file
+// that is not audio wav.ErrNotAudio, each in words that say what to do.
+func OpenCapture(cfg Config) (Capture, error) { return openCapture(cfg.withDefaults()) }
+
+// OpenRender opens an output, with errors as OpenCapture.
+func OpenRender(cfg Config) (Render, error) { return openRender(cfg.withDefaults()) }
+
+// List names the devices there are. ErrNoSound when there is no sound server or hardware.
+func List() (inputs, outputs []Info, err error) { return listHardware() }
+
+func (c Config) withDefaults() Config {
+	if c.PeriodSamples <= 0 {
+		c.PeriodSamples = DefaultPeriodSamples
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

@@ -4,9 +4,6 @@ package server
 
 import (
 	"log/slog"
-	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -15,10 +12,10 @@ import (
 // have the same names.
 type Config struct {
 	Data        string        `koanf:"data"`         // folder for state, keys and the control socket
-	HTTP        string        `koanf:"http"`         // address of pages, API and signaling
-	Ops         string        `koanf:"ops"`          // address of health and metrics; "off" for none
+	HTTP        string        `koanf:"http"`         // address of pages, API and signaling; "" is 127.0.0.1:8080, or :443 with TLS
+	Ops         string        `koanf:"ops"`          // address of health and metrics; "" is 127.0.0.1:9090, or any port when HTTP has 0; "off" is none
 	RTCUDP      string        `koanf:"rtc-udp"`      // PORT or MIN-MAX; 0 picks one
-	RTCTCP      int           `koanf:"rtc-tcp"`      // ICE-TCP port; 0 picks one, -1 for none
+	RTCTCP      string        `koanf:"rtc-tcp"`      // ICE-TCP port; "" is the first of RTCUDP, "off" is none
 	Announce    []string      `koanf:"announce"`     // addresses told to performers
 	Domain      string        `koanf:"domain"`       // certificate by ACME for this name
 	TLSCert     string        `koanf:"tls-cert"`     // PEM file
@@ -70,56 +67,10 @@ type RoomConfig struct {
 // Default is the configuration of a server that nothing was said to.
 func Default() Config {
 	return Config{
-		Data: "gasso-data", HTTP: "127.0.0.1:8080", Ops: "127.0.0.1:9090",
-		RTCUDP: "10000", RTCTCP: 10000, FFmpeg: "ffmpeg", Delay: time.Second,
+		Data: "gasso-data", RTCUDP: "10000", FFmpeg: "ffmpeg", Delay: time.Second,
 		LogFormat: "text",
 		ACME:      ACME{URL: "https://acme-v02.api.letsencrypt.org/directory"},
 		Limits:    Limits{Rooms: 32, Participants: 32, MemoryMB: 2048, PacketsPerSecond: 2000},
 	}
 }
 
-// portRange reads RTCUDP: one port, or the first and last of a range.
-func portRange(s string) (first, last int, err error) {
-	a, b, ranged := strings.Cut(s, "-")
-	if first, err = strconv.Atoi(strings.TrimSpace(a)); err != nil {
-		return 0, 0, err
-	}
-	if !ranged {
-		return first, first, nil
-	}
-	last, err = strconv.Atoi(strings.TrimSpace(b))
-	return first, last, err
-}
-
-// proxies are the networks of BehindProxy; a bare address counts as a network of one.
-func (c *Config) proxies() ([]netip.Prefix, error) {
-	var networks []netip.Prefix
-	for _, s := range c.BehindProxy {
-		if a, err := netip.ParseAddr(s); err == nil {
-			networks = append(networks, netip.PrefixFrom(a, a.BitLen()))
-			continue
-		}
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, err
-		}
-		networks = append(networks, p.Masked())
-	}
-	return networks, nil
-}
-
-// announced are the addresses of Announce.
-func (c *Config) announced() ([]netip.Addr, error) {
-	var addresses []netip.Addr
-	for _, s := range c.Announce {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return nil, err
-		}
-		addresses = append(addresses, a)
-	}
-	return addresses, nil
-}
-
-// tls tells whether the server itself ends TLS.
-func (c *Config) tls() bool { return c.Domain != "" || c.TLSCert != "" }

@@ -184,7 +184,7 @@ func (c *Config) checkRooms() error {
 	seen := map[string]bool{}
 	for _, r := range c.Rooms {
 		if !validRoomID(r.ID) {
-			return fmt.Errorf("rooms: %q is no room id: use 1 to 64 lower-case letters, digits and hyphens", r.ID)
+			return fmt.Errorf("rooms: %q is no room id: use 1 to 64 letters, digits, - or _", r.ID)
 		}
 		if seen[r.ID] {
 			return fmt.Errorf("rooms: %q is there twice: keep one", r.ID)

@@ -1,0 +1,100 @@
+// Package capture is the processed microphone: a mediadevices driver whose frames are lined up with
+// room time and cleaned, and an encoder builder that turns them into Opus packets.
+package capture
+
+import (
+	"log/slog"
+	"time"
+
+	"gasso/audio/device"
+	"gasso/audio/meter"
+	"gasso/audio/opus"
+	"gasso/audio/ring"
+)
+
+// Processing says what is done to the microphone. It is what the driver takes as its constraints;
+// mediadevices has none for these.
+type Processing struct {
+	EchoCancellation bool // AEC3; makes the signal mono
+	NoiseSuppression bool // RNNoise; makes the signal mono
+	AutoGainControl  bool // speech to -20 LUFS, peaks to -1 dBTP
+	Music            bool // turns the three off whatever they say
+}
+
+// Config is what a stream needs. Source, Encoder and RoomSample must be given.
+type Config struct {
+	Source     device.Capture              // stays the caller's; the stream is the consumer of its ring
+	Far        *ring.Ring                  // what the loudspeaker took at 48 kHz, mono or stereo; nil if nobody listens
+	Encoder    opus.EncoderConfig          // Channels is what is published, whatever the processing
+	Processing Processing                  // at the start
+	RoomSample func(local time.Time) int64 // room time of a local moment; any goroutine, no lock
+	NoiseModel []byte                      // rnnoise.wasm; without it there is no noise suppression
+	Log        *slog.Logger                // nil is silent
+}
+
+// Encoded is one packet.
+type Encoded struct {
+	Payload     []byte // borrowed until the next Read
+	FirstSample int64  // room time at which the first decoded sample was captured
+	Samples     int    // per channel
+	Gap         bool   // FirstSample does not continue the packet before: silence left out, or a new anchor
+}
+
+// Stats is what a stream has done so far.
+type Stats struct {
+	Processing        Processing    // in effect now
+	Missing           string        // why processing that was asked for is not in effect; empty if it is
+	ProcessingSamples int           // delay of the processing at 48 kHz, waiting for full blocks included
+	FrameTime         time.Duration // spent on one frame of FrameDuration, encoding included, mean
+	FrameDuration     time.Duration
+	DriftPPM          float64 // by how much room time runs faster than the device
+	ClockErrorSamples float64 // how far the frames are from room time
+	Anchors           int64   // times the frames were set to room time anew, the first included
+	Overruns          int64   // frames lost because nobody read
+	FarDropped        int64   // far-end samples left out to stay aligned
+	FarPadded         int64   // far-end samples put in as silence
+	Packets           int64
+	SilentPackets     int64   // left out by DTX
+	GainDB            float64 // of the automatic gain control
+	LimitedDB         float64 // by how much the limiter turns down
+	EchoDB            float64 // by how much the canceller's filter reduces the echo; 0 until known
+	EchoDelay         time.Duration
+}
+
+// Stream is a microphone being captured. Read belongs to one goroutine, the rest to any.
+type Stream struct{}
+
+// Open starts a stream. Processing that this build or machine cannot do is left out, logged and named
+// in Stats.Missing.
+func Open(cfg Config) (*Stream, error) { return open(cfg) }
+
+// Read blocks until there is a packet. It returns io.EOF after Close.
+func (s *Stream) Read() (Encoded, error) { return s.read() }
+
+// SetProcessing switches processing while the stream runs. What cannot be done is an error; the rest
+// is in effect all the same.
+func (s *Stream) SetProcessing(p Processing) error { return s.setProcessing(p) }
+
+// SetMuted replaces the signal by silence, within 5 ms and without a click. Level goes on.
+func (s *Stream) SetMuted(muted bool) { s.setMuted(muted) }
+
+// SetBitrate sets the encoder's bitrate in bits a second from the next packet on.
+func (s *Stream) SetBitrate(bps int) error { return s.setBitrate(bps) }
+
+// SetComplexity sets the encoder's complexity, 0 to 10, from the next packet on.
+func (s *Stream) SetComplexity(complexity int) error { return s.setComplexity(complexity) }
+
+// SetDTX switches whether silence is left out, from the next packet on.
+func (s *Stream) SetDTX(on bool) error { return s.setDTX(on) }
+
+// Level is what the microphone sends, before muting.
+func (s *Stream) Level() meter.Level { return s.level() }
+
+// Stats is what the stream has done so far.
+func (s *Stream) Stats() Stats { return s.stats() }
+
+// LookAheadSamples is the encoder's look-ahead, already taken off FirstSample.
+func (s *Stream) LookAheadSamples() int { return s.lookAhead() }
+
+// Close stops the stream, lets a waiting Read return and waits for it. The source stays open.
+func (s *Stream) Close() error { return s.close() }

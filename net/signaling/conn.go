@@ -40,7 +40,7 @@ type Conn struct {
 	log    *slog.Logger
 	timing timing
 
-	out       chan []byte   // dropped rule: when full the connection is closed
+	out       chan []byte   // drop rule: when it is full, the connection is closed
 	in        chan received // closed by runRead
 	finishing chan struct{} // closed once the last message is known
 	last      []byte        // written before finishing is closed
@@ -139,9 +139,6 @@ func (c *Conn) Close(last *Closed) error {
 	return c.err
 }
 
-// Done is closed when the connection ends or is told to.
-func (c *Conn) Done() <-chan struct{} { return c.finishing }
-
 // runRead reads messages until the connection ends. While the connection closes, it goes on reading
 // and forgets what comes, so that the last messages are not lost to a reset.
 func (c *Conn) runRead() {
@@ -193,7 +190,12 @@ func (c *Conn) read() (Message, error) {
 func (c *Conn) runWrite() {
 	defer close(c.writeDone)
 	defer func() {
-		<-c.readDone
+		patience := time.NewTimer(c.timing.close)
+		defer patience.Stop()
+		select {
+		case <-c.readDone:
+		case <-patience.C:
+		}
 		_ = c.ws.Close()
 	}()
 	ping := time.NewTicker(c.timing.ping)
@@ -218,11 +220,9 @@ func (c *Conn) runWrite() {
 	}
 }
 
-// sayGoodbye sends what is still queued, the last message and a close frame, and bounds the time that
-// the other side has to answer.
+// sayGoodbye sends what is still queued, the last message and a close frame.
 func (c *Conn) sayGoodbye() {
 	deadline := time.Now().Add(c.timing.close)
-	defer func() { _ = c.ws.SetReadDeadline(deadline) }()
 	for {
 		var data []byte
 		select {
@@ -250,13 +250,7 @@ func (c *Conn) write(data []byte) error {
 }
 
 // alive moves the moment at which the connection counts as lost. Only runRead calls it once that runs.
-func (c *Conn) alive() {
-	select {
-	case <-c.finishing: // sayGoodbye has set the last deadline
-	default:
-		_ = c.ws.SetReadDeadline(time.Now().Add(c.timing.idle))
-	}
-}
+func (c *Conn) alive() { _ = c.ws.SetReadDeadline(time.Now().Add(c.timing.idle)) }
 
 func (c *Conn) fail(err error) {
 	c.mu.Lock()

@@ -82,6 +82,7 @@ type JoinRoom struct {
 type Resume struct {
 	ParticipantID string `json:"participantId"`
 	Secret        string `json:"secret"`
+	Link          string `json:"link,omitempty"` // Signal.Link of the link with the server that is still there; otherwise the server starts a new one
 }
 
 // Joined answers JoinRoom.

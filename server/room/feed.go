@@ -1,0 +1,136 @@
+package room
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"gasso/audio/opus"
+	"gasso/net/packet"
+	"gasso/net/peer"
+	"gasso/net/signaling"
+)
+
+// MixID is the participant id under which the server publishes a participant's mix.
+const MixID = "mix"
+
+const (
+	mixFrameSamples = 240 // 5 ms, what the mixer gives
+	mixBitrateBPS   = 160_000
+	mixQueue        = 8 // frames
+)
+
+// mixFeed encodes what one participant is to hear, everything but itself, and publishes it on its
+// link.
+type mixFeed struct {
+	publisher   *peer.Publisher
+	publication signaling.Publication
+	encoder     *opus.Encoder
+	cancel      func() // at the mixer
+	frames      chan mixFrame
+	dropped     atomic.Int64
+	stop        chan struct{}
+	stopped     sync.WaitGroup
+}
+
+type mixFrame struct {
+	pcm         [2 * mixFrameSamples]float32
+	firstSample int64
+}
+
+// openFeed starts the mix of a participant that wants one; a participant that doesn't loses its own.
+func (r *Room) openFeed(p *participant, link *peer.Link) {
+	if p.receive != signaling.ReceiveMix {
+		if feed := p.feed; feed != nil {
+			p.feed = nil
+			feed.publisher.DetachFrom(link)
+			r.workers.Go(feed.close)
+		}
+		return
+	}
+	if p.feed == nil {
+		feed, err := newMixFeed()
+		if err != nil {
+			r.log.Error("mix not encoded", "participant", p.id, "error", err)
+			return
+		}
+		if err := feed.publisher.AttachTo(link); err != nil {
+			r.log.Error("mix not published", "participant", p.id, "error", err)
+			feed.encoder.Close()
+			return
+		}
+		p.feed = feed
+		feed.stopped.Go(feed.run)
+		feed.cancel = r.mixer.SubscribeMix(p.id, feed.take)
+	}
+	publication := p.feed.publication
+	p.send(&publication)
+}
+
+func newMixFeed() (*mixFeed, error) {
+	encoder, err := opus.NewEncoder(opus.EncoderConfig{
+		Channels: 2, BitrateBPS: mixBitrateBPS, FrameSamples: mixFrameSamples, Complexity: 5, Application: opus.LowDelay,
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := &mixFeed{
+		publisher: peer.NewPublisher(MixID), encoder: encoder,
+		frames: make(chan mixFrame, mixQueue), stop: make(chan struct{}),
+	}
+	f.publication = signaling.Publication{
+		ParticipantID: MixID, ID: packet.NewPublicationID(), Channels: 2, FrameSamples: mixFrameSamples,
+		LookAheadSamples: encoder.LookAheadSamples(), Music: true,
+	}
+	f.publication.Generation = f.publication.ID[0]
+	return f, nil
+}
+
+// take is the mixer's sink. It never blocks; a frame that finds the queue full is dropped and counted.
+func (f *mixFeed) take(pcm []float32, firstSample int64) {
+	var frame mixFrame
+	if len(pcm) != len(frame.pcm) {
+		f.dropped.Add(1)
+		return
+	}
+	copy(frame.pcm[:], pcm)
+	frame.firstSample = firstSample
+	select {
+	case f.frames <- frame:
+	default:
+		f.dropped.Add(1)
+	}
+}
+
+// run encodes and publishes frame after frame.
+func (f *mixFeed) run() {
+	var number int64
+	payload := make([]byte, 1275)
+	lookAhead := int64(f.encoder.LookAheadSamples())
+	for {
+		var frame mixFrame
+		select {
+		case <-f.stop:
+			return
+		case frame = <-f.frames:
+		}
+		n, err := f.encoder.Encode(frame.pcm[:], payload)
+		if err != nil {
+			f.dropped.Add(1)
+			continue
+		}
+		// A link that isn't ready counts what it refuses; the others don't exist.
+		_ = f.publisher.Write(&packet.Packet{
+			Publication: f.publication.ID, Generation: f.publication.Generation, Number: number,
+			FirstSample: frame.firstSample - lookAhead, Samples: mixFrameSamples, Payload: payload[:n],
+		})
+		number++
+	}
+}
+
+// close ends the feed and waits for its goroutine.
+func (f *mixFeed) close() {
+	f.cancel()
+	close(f.stop)
+	f.stopped.Wait()
+	f.encoder.Close()
+}

@@ -1,0 +1,151 @@
+package room
+
+import (
+	"gasso/audio/mix"
+	"gasso/net/peer"
+	"gasso/net/signaling"
+	"gasso/server/limits"
+)
+
+// entry is somebody at the door.
+type entry struct {
+	conn   *signaling.Conn
+	join   *signaling.JoinRoom
+	grant  Grant
+	denied error // from the authorizer
+}
+
+// admit lets somebody in, as a new participant or as one who is back. An invite that has expired
+// meanwhile doesn't keep out who is back.
+func (r *Room) admit(e *entry) (*participant, error) {
+	id, known, err := r.claim(e.join.Resume)
+	if err != nil {
+		return nil, err
+	}
+	if known != nil && (e.denied != nil || e.grant.Role == known.role) {
+		r.resume(known, e)
+		return known, nil
+	}
+	if e.denied != nil {
+		return nil, inviteError(e.denied)
+	}
+	if err := r.cfg.Limits.Admit(limits.Participant, r.reg.load(len(r.order)), r.cfg.Now()); err != nil {
+		return nil, fullError(err)
+	}
+	if known != nil { // back with another role, which is for a participant's life: enters as somebody new
+		id = newParticipantID()
+		r.replace(known, nil)
+		r.remove(known, signaling.LeftByWish)
+	}
+	return r.enter(newParticipant(id, e), e)
+}
+
+// replace ends a connection in favour of a newer one.
+func (r *Room) replace(p *participant, before *signaling.Conn) {
+	if before == nil {
+		before = p.takeConn()
+	}
+	if before != nil {
+		before.Finish(&signaling.Closed{Reason: signaling.ClosedReplaced, Text: "The same participant connected again, perhaps in another window."})
+	}
+}
+
+// claim returns the participant that a resume names and proves to be. For one whose state is gone, or
+// from before a restart of the server, it returns the id alone; without resume, a new id.
+func (r *Room) claim(resume *signaling.Resume) (id string, known *participant, err error) {
+	if resume == nil {
+		return newParticipantID(), nil, nil
+	}
+	id = resume.ParticipantID
+	if r.removed[id] {
+		return "", nil, &signaling.Error{Code: signaling.CodeResume, Message: "The operator took this participant out of the room.", Next: "Ask the host for a new invite."}
+	}
+	known = r.participants[id]
+	valid := validParticipantID(id) && resumeSecretValid(r.cfg.ResumeKey, r.id, id, resume.Secret)
+	switch {
+	case valid:
+		return id, known, nil
+	case known != nil:
+		return "", nil, &signaling.Error{Code: signaling.CodeResume, Message: "This participant is in the room, and the resume secret is not its own.", Next: "Join without resume to enter as somebody new."}
+	}
+	return newParticipantID(), nil, nil
+}
+
+// enter adds a new participant, tells it about the room and the others about it.
+func (r *Room) enter(p *participant, e *entry) (*participant, error) {
+	r.participants[p.id] = p
+	r.order = append(r.order, p)
+	r.reg.participants.Add(1)
+	if p.performs() {
+		p.track = r.newTrack(p.id)
+		r.mixer.SetStrip(p.id, mix.Settings{}) // also for an id that was here before
+	}
+	if r.autoOnAir && !r.air.live {
+		if err := r.setOnAir(true); err != nil {
+			r.log.Error("broadcast not started", "error", err)
+		}
+	}
+	p.attach(e.conn, r.joined(p, false))
+	r.broadcast(&signaling.ParticipantJoined{Participant: p.public()}, p)
+	r.log.Info("participant joined", "participant", p.id, "role", p.role, "invite", p.inviteID)
+	r.openLink(p)
+	r.updatePaths()
+	return p, nil
+}
+
+// resume gives a participant its new connection; the one before, if there is one, ends.
+func (r *Room) resume(p *participant, e *entry) {
+	was := p.public()
+	p.describe(e.join)
+	p.lostAt = time.Time{}
+	link := p.currentLink()
+	keep := link != nil && e.join.Resume.Link != "" && link.ID() == e.join.Resume.Link
+	if !keep && link != nil {
+		r.startOver(p, link) // before what is held goes out: signals of the old link don't
+	}
+	if before := p.attach(e.conn, r.joined(p, true)); before != nil {
+		r.replace(p, before)
+	}
+	if is := p.public(); is != was {
+		r.broadcast(&signaling.ParticipantJoined{Participant: is}, p)
+	}
+	r.log.Info("participant resumed", "participant", p.id, "link_kept", keep)
+	switch {
+	case keep:
+		r.openFeed(p, link)
+		r.restartLink(p, link)
+	case link == nil && !p.starting:
+		r.openLink(p)
+	}
+	r.updatePaths()
+}
+
+// restartLink has a link look for its way again.
+func (r *Room) restartLink(p *participant, link *peer.Link) {
+	if link.Stats().State == peer.StateConnected {
+		return
+	}
+	if err := link.Restart(); err != nil {
+		r.log.Warn("link not restarted", "participant", p.id, "error", err)
+	}
+}
+
+// joined is what a participant learns on entering.
+func (r *Room) joined(p *participant, resumed bool) *signaling.Joined {
+	m := &signaling.Joined{
+		Protocol: signaling.ProtocolVersion, ParticipantID: p.id, Resumed: resumed, Role: p.role,
+		ResumeSecret: resumeSecret(r.cfg.ResumeKey, r.id, p.id),
+		Room:         signaling.Room{ID: r.id, Title: r.title},
+		Participants: []signaling.Participant{}, Strips: []signaling.StripChanged{},
+		OnAir: r.air.state, TransportOptions: r.cfg.Transport(p.id),
+	}
+	for _, other := range r.order {
+		if other != p {
+			m.Participants = append(m.Participants, other.public())
+		}
+		if other.performs() {
+			m.Strips = append(m.Strips, other.strip)
+		}
+	}
+	return m
+}

@@ -1,0 +1,223 @@
+package room
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gasso/net/packet"
+	"gasso/net/peer"
+	"gasso/net/signaling"
+	"gasso/server/limits"
+	"gasso/server/mixer"
+	"gasso/server/sfu"
+)
+
+// A participant may have its link started over in bursts, but not for long.
+const (
+	startOverSeconds = 3
+	startOverBurst   = 5
+)
+
+// restartPatience is how long a restarted link may stay without a way before it is made anew.
+const restartPatience = 15 * time.Second
+
+// Track is the way of one participant's packets through the server.
+type Track struct {
+	forward  *sfu.Track
+	input    *mixer.Input
+	limit    *limits.Rate
+	received atomic.Int64
+	dropped  atomic.Int64 // above the limit
+
+	reading sync.Mutex // held by the one subscriber that delivers
+}
+
+func (r *Room) newTrack(participantID string) *Track {
+	return &Track{
+		forward: r.forwarder.Publish(participantID), input: r.mixer.AddInput(participantID),
+		limit: r.cfg.Limits.Packets(),
+	}
+}
+
+// deliver takes one packet from the participant's subscriber. Nothing in it blocks.
+func (t *Track) deliver(p *packet.Packet, arrival time.Time) {
+	if !t.limit.Allow(arrival) {
+		t.dropped.Add(1)
+		return
+	}
+	t.received.Add(1)
+	t.forward.Forward(p)
+	t.input.Push(p, arrival)
+}
+
+// openLink makes the link with a participant and offers it what it is to hear.
+func (r *Room) openLink(p *participant) {
+	if r.cfg.Media == nil || !p.performs() {
+		return
+	}
+	link, err := r.cfg.Media.NewLink(peer.LinkConfig{
+		LocalID: signaling.ServerID, RemoteID: p.id, Offerer: true, Log: r.log,
+		Send: func(s *signaling.Signal) {
+			s.From = signaling.ServerID
+			p.send(s)
+		},
+		OnTrack: func(s *peer.Subscriber) { r.runSubscriber(p, s) },
+	})
+	if err != nil {
+		r.log.Error("link not made", "participant", p.id, "error", err)
+		p.send(&signaling.Error{Code: signaling.CodeInternal, Message: "The server could not open a media connection.", Next: "Join again; if it stays, tell the operator."})
+		return
+	}
+	p.swapLink(link)
+	r.openFeed(p, link)
+	r.updatePaths()
+	if err := link.Negotiate(); err != nil {
+		r.log.Error("link not offered", "participant", p.id, "error", err)
+	}
+}
+
+// runSubscriber delivers one of the participant's tracks until it ends. A second one waits for the
+// first to end.
+func (r *Room) runSubscriber(p *participant, s *peer.Subscriber) {
+	if s.StreamID() != p.id {
+		r.log.Warn("track of a foreign name refused", "participant", p.id, "name", s.StreamID())
+		return
+	}
+	p.track.reading.Lock()
+	defer p.track.reading.Unlock()
+	if err := s.Run(p.track.deliver, r.cfg.Clock.Sample); err != nil {
+		r.log.Debug("track ended", "participant", p.id, "error", err)
+	}
+}
+
+// handleServerSignal gives a signal to the participant's link, on the goroutine of its connection.
+func (r *Room) handleServerSignal(p *participant, m *signaling.Signal) error {
+	link := p.currentLink()
+	if link == nil {
+		return &signaling.Error{Code: signaling.CodeForbidden, Message: "You have no media connection with this server.", Next: "Join as a performer to publish and hear."}
+	}
+	if err := checkSignal(m); err != nil {
+		return err
+	}
+	err := link.Handle(m)
+	switch {
+	case errors.Is(err, peer.ErrStartOver):
+		if !p.starts.AllowN(r.cfg.Now(), 1) {
+			return &signaling.Error{Code: signaling.CodeRate, Message: "The connection is started over too often.", Next: "Wait a moment.", RetryAfter: startOverSeconds}
+		}
+		r.post(func() { r.startOver(p, link) })
+		return nil
+	case errors.Is(err, peer.ErrNotAudio):
+		return notAudio()
+	case errors.Is(err, peer.ErrBadSignal):
+		return &signaling.Error{Code: signaling.CodeBadMedia, Message: "The session description or candidate is malformed.", Next: "Send what WebRTC gave."}
+	case errors.Is(err, peer.ErrClosed):
+		return nil // replaced meanwhile; the new link has offered already
+	case err != nil:
+		r.log.Warn("signal not applied", "participant", p.id, "error", err)
+		return &signaling.Error{Code: signaling.CodeBadMedia, Message: "The session description or candidate could not be used.", Next: "Ask for a new offer with renegotiate."}
+	}
+	return nil
+}
+
+// startOver replaces a link by a new one, once the old one has ended.
+func (r *Room) startOver(p *participant, old *peer.Link) {
+	if p.currentLink() != old || r.participants[p.id] != p || p.starting {
+		return
+	}
+	p.starting = true
+	p.restartedAt = time.Time{}
+	r.dropLink(p, func() {
+		r.post(func() {
+			p.starting = false
+			if r.participants[p.id] == p {
+				r.openLink(p)
+			}
+		})
+	})
+}
+
+// watchLink restarts a link that failed, and makes it anew when that doesn't help.
+func (r *Room) watchLink(p *participant, now time.Time) {
+	link := p.currentLink()
+	if link == nil || !p.lostAt.IsZero() {
+		return
+	}
+	switch link.Stats().State {
+	case peer.StateConnected:
+		p.restartedAt = time.Time{}
+	case peer.StateFailed:
+		if p.restartedAt.IsZero() {
+			p.restartedAt = now
+			r.restartLink(p, link)
+		} else if now.Sub(p.restartedAt) > restartPatience {
+			r.startOver(p, link)
+		}
+	}
+}
+
+// dropLink takes the participant's link away and closes it in the background, then calls after.
+func (r *Room) dropLink(p *participant, after func()) {
+	link := p.swapLink(nil)
+	feed := p.feed
+	p.feed = nil
+	for from := range p.subscribed {
+		r.forwarder.Unsubscribe(from, p.id)
+	}
+	clear(p.subscribed)
+	r.workers.Go(func() {
+		if feed != nil {
+			feed.close()
+		}
+		if link != nil {
+			if err := link.Close(); err != nil {
+				r.log.Debug("link closed", "participant", p.id, "error", err)
+			}
+		}
+		after()
+	})
+}
+
+// closeMedia ends everything that a participant sent and heard.
+func (r *Room) closeMedia(p *participant) {
+	r.forwarder.Remove(p.id)
+	if p.track != nil {
+		r.mixer.RemoveInput(p.id)
+	}
+	r.dropLink(p, func() {})
+}
+
+// updatePaths subscribes everybody to what it is to get from the server, and to nothing else.
+func (r *Room) updatePaths() {
+	for _, to := range r.order {
+		link := to.currentLink()
+		if link == nil {
+			continue
+		}
+		toPublic := to.public()
+		for _, from := range r.order {
+			if from != to && from.performs() {
+				r.updatePath(from, to, &toPublic, link)
+			}
+		}
+	}
+}
+
+func (r *Room) updatePath(from, to *participant, toPublic *signaling.Participant, link *peer.Link) {
+	fromPublic := from.public()
+	_, forwarded := signaling.Paths(&fromPublic, toPublic)
+	wanted := forwarded && !to.off[from.id]
+	switch have := to.subscribed[from.id]; {
+	case wanted && have != link:
+		if err := r.forwarder.Subscribe(from.id, link, to.id); err != nil {
+			r.log.Warn("track not forwarded", "from", from.id, "to", to.id, "error", err)
+			return
+		}
+		to.subscribed[from.id] = link
+	case !wanted && have != nil:
+		r.forwarder.Unsubscribe(from.id, to.id)
+		delete(to.subscribed, from.id)
+	}
+}

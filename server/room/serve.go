@@ -1,0 +1,260 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"gasso/net/signaling"
+	"gasso/server/limits"
+)
+
+const (
+	joinWithin      = 10 * time.Second // of connecting
+	messagesASecond = 100              // of one connection, in the long run
+	messageBurst    = 400              // a mesh that starts sends many candidates at once
+	patience        = 200              // refused messages in a row until the connection is closed
+)
+
+// ServeWS answers a signaling connection and returns when it has ended.
+func (reg *Registry) ServeWS(w http.ResponseWriter, r *http.Request) {
+	if !reg.enter() {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "The server takes no connection now. Try again in 5 seconds.", http.StatusServiceUnavailable)
+		return
+	}
+	defer reg.connections.Done()
+	conn, err := signaling.Accept(w, r, signaling.AcceptOptions{CheckOrigin: reg.cfg.CheckOrigin, Log: reg.cfg.Log})
+	if err != nil {
+		reg.cfg.Log.Debug("signaling connection refused", "error", err)
+		return
+	}
+	c := &connection{
+		reg: reg, conn: conn, log: reg.cfg.Log,
+		messages: rate.NewLimiter(messagesASecond, messageBurst),
+	}
+	defer c.end()
+	c.run()
+}
+
+// enter counts a connection, unless the server is shutting down or has too many that have not joined.
+func (reg *Registry) enter() bool {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	if reg.closing || len(reg.pending) >= maxPending {
+		return false
+	}
+	reg.connections.Add(1)
+	return true
+}
+
+// setPending notes a connection that has not joined. It reports false when the server shuts down.
+func (reg *Registry) setPending(conn *signaling.Conn) bool {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	if !reg.closing {
+		reg.pending[conn] = struct{}{}
+	}
+	return !reg.closing
+}
+
+func (reg *Registry) clearPending(conn *signaling.Conn) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	delete(reg.pending, conn)
+}
+
+// connection is one signaling connection and, once it has joined, whose it is. It belongs to the
+// goroutine that runs it.
+type connection struct {
+	reg      *Registry
+	conn     *signaling.Conn
+	log      *slog.Logger
+	messages *rate.Limiter
+	refused  int // messages in a row
+
+	room        *Room
+	participant *participant
+}
+
+// run joins a room and then handles message after message.
+func (c *connection) run() {
+	if !c.join() {
+		return
+	}
+	for {
+		m, err := c.receive()
+		if err != nil {
+			return
+		}
+		if m == nil {
+			continue
+		}
+		if err := c.room.handle(c, m); err != nil && !c.answer(err, m.Type()) {
+			return
+		}
+	}
+}
+
+// end closes the connection whatever happened, a panic included.
+func (c *connection) end() {
+	var last *signaling.Closed
+	if r := recover(); r != nil {
+		c.log.Error("participant's goroutine panicked", "panic", r, "stack", string(debug.Stack()))
+		last = &signaling.Closed{Reason: signaling.ClosedError, Text: "The server made a mistake. Connect again."}
+	}
+	c.reg.clearPending(c.conn)
+	if c.participant != nil {
+		c.room.post(func() { c.room.lose(c.participant, c.conn) })
+	}
+	if err := c.conn.Close(last); err != nil {
+		c.log.Debug("signaling connection ended", "error", err)
+	}
+}
+
+// receive returns the next message, or nil when there was one that has been refused.
+func (c *connection) receive() (signaling.Message, error) {
+	m, err := c.conn.Receive()
+	var refused *signaling.Error
+	switch {
+	case errors.As(err, &refused):
+		if !c.answer(refused, refused.About) {
+			return nil, refused
+		}
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !c.messages.AllowN(c.reg.cfg.Now(), 1):
+		tooFast := &signaling.Error{Code: signaling.CodeRate, Message: "Too many messages at once.", Next: "Send fewer.", RetryAfter: 1}
+		if !c.answer(tooFast, m.Type()) {
+			return nil, tooFast
+		}
+		return nil, nil
+	}
+	c.refused = 0
+	return m, nil
+}
+
+// answer tells the other side what was refused, and reports whether the connection goes on.
+func (c *connection) answer(err error, about string) bool {
+	e := asError(err)
+	if e.Code == signaling.CodeInternal {
+		c.log.Error("message failed", "type", about, "error", err)
+	}
+	if c.refused++; c.refused >= patience {
+		e.Fatal = true
+	}
+	e.About = about
+	_ = c.conn.Send(e)
+	if e.Fatal {
+		c.conn.Finish(&signaling.Closed{Reason: signaling.ClosedError, Text: e.Message})
+	}
+	return !e.Fatal
+}
+
+// asError is a copy of err as a message; what is not one is not told in detail.
+func asError(err error) *signaling.Error {
+	var e *signaling.Error
+	if errors.As(err, &e) {
+		e := *e
+		return &e
+	}
+	return &signaling.Error{Code: signaling.CodeInternal, Message: "The server could not do this.", Next: "Try again; if it stays, tell the operator."}
+}
+
+// join waits for join-room and enters the room. Whatever is wrong ends the connection, with an error
+// that says so.
+func (c *connection) join() bool {
+	if !c.reg.setPending(c.conn) {
+		c.conn.Finish(&signaling.Closed{Reason: signaling.ClosedShutdown})
+		return false
+	}
+	defer c.reg.clearPending(c.conn)
+	timeout := time.AfterFunc(joinWithin, func() {
+		c.conn.Finish(&signaling.Closed{Reason: signaling.ClosedError, Text: "No join-room came within 10 seconds."})
+	})
+	defer timeout.Stop()
+	m, err := c.conn.Receive()
+	if err != nil {
+		var refused *signaling.Error
+		if errors.As(err, &refused) {
+			e := *refused
+			e.Fatal = true
+			c.answer(&e, e.About)
+		}
+		return false
+	}
+	if err := c.enterRoom(m); err != nil {
+		e := asError(err)
+		if e.Code == signaling.CodeInternal {
+			c.log.Error("join failed", "error", err)
+		}
+		e.Fatal = true
+		c.answer(e, m.Type())
+		return false
+	}
+	return true
+}
+
+func (c *connection) enterRoom(m signaling.Message) error {
+	join, ok := m.(*signaling.JoinRoom)
+	if !ok {
+		return &signaling.Error{Code: signaling.CodeForbidden, Message: "Nobody has joined on this connection.", Next: "Send join-room first."}
+	}
+	if join.Protocol != signaling.ProtocolVersion {
+		return &signaling.Error{
+			Code:    signaling.CodeVersion,
+			Message: fmt.Sprintf("This server speaks protocol version %d, not %d.", signaling.ProtocolVersion, join.Protocol),
+			Next:    "Install the app of the server's version.",
+		}
+	}
+	r, ok := c.reg.Get(join.RoomID)
+	if !ok {
+		return unknownRoom()
+	}
+	grant, err := c.reg.cfg.Authorizer.Authorize(join.RoomID, join.Token)
+	entry := &entry{conn: c.conn, join: join, grant: grant, denied: err}
+	var p *participant
+	if !r.call(func() { p, err = r.admit(entry) }) {
+		return unknownRoom()
+	}
+	if err != nil {
+		return err
+	}
+	c.room, c.participant = r, p
+	c.log = c.log.With("room", r.id, "participant", p.id)
+	return nil
+}
+
+func unknownRoom() *signaling.Error {
+	return &signaling.Error{Code: signaling.CodeUnknownRoom, Message: "There is no such room.", Next: "Check the link, or ask the host for a new one."}
+}
+
+// inviteError says in words what the authorizer found.
+func inviteError(err error) error {
+	switch {
+	case errors.Is(err, ErrExpiredInvite):
+		return &signaling.Error{Code: signaling.CodeExpired, Message: "The invite has expired.", Next: "Ask the host for a new one."}
+	case errors.Is(err, ErrBadInvite):
+		return &signaling.Error{Code: signaling.CodeInvite, Message: "The invite is not valid for this room.", Next: "Check that the whole link was copied, or ask the host for a new one."}
+	}
+	return err
+}
+
+// fullError says in words what the limits found.
+func fullError(err error) error {
+	var refusal *limits.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	seconds := max(1, int(refusal.RetryAfter.Round(time.Second).Seconds()))
+	return &signaling.Error{
+		Code: signaling.CodeFull, Message: refusal.Reason,
+		Next: fmt.Sprintf("Try again in %d seconds.", seconds), RetryAfter: seconds,
+	}
+}

@@ -1,0 +1,76 @@
+package room
+
+import (
+	"time"
+
+	"gasso/net/signaling"
+)
+
+// Status is how a room is, for API and command line.
+type Status struct {
+	ID                  string               `json:"id"`
+	Title               string               `json:"title"`
+	OnAir               signaling.OnAirState `json:"onAir"`
+	Participants        []ParticipantStatus  `json:"participants"` // in order of joining
+	Program             signaling.Level      `json:"program"`
+	PacketsReceived     int64                `json:"packetsReceived"`     // from performers, since the room opened
+	PacketsToPerformers int64                `json:"packetsToPerformers"` // forwarded
+	PacketsDropped      int64                `json:"packetsDropped"`      // above a participant's limit, by those in the room
+}
+
+// ParticipantStatus is how a participant is.
+type ParticipantStatus struct {
+	signaling.Participant
+	Connected       bool                    `json:"connected"` // by signaling
+	Link            string                  `json:"link"`      // state of the media connection with the server; empty without one
+	RTTMS           float64                 `json:"rttMs"`     // of that connection; 0 while unknown
+	PacketsReceived int64                   `json:"packetsReceived"`
+	PacketsDropped  int64                   `json:"packetsDropped"` // above the limit
+	Strip           *signaling.StripChanged `json:"strip,omitempty"`
+	Level           *signaling.Level        `json:"level,omitempty"` // in the program
+}
+
+// Status tells how the room is.
+func (r *Room) Status() (Status, error) {
+	var s Status
+	if !r.call(func() { s = r.status() }) {
+		return Status{}, ErrEnded
+	}
+	return s, nil
+}
+
+func (r *Room) status() Status {
+	counters := r.forwarder.Counters()
+	s := Status{
+		ID: r.id, Title: r.title, OnAir: r.airState(), Participants: make([]ParticipantStatus, 0, len(r.order)),
+		PacketsReceived: counters.Received, PacketsToPerformers: counters.Forwarded,
+	}
+	levels := r.levels()
+	s.Program = levels.Program
+	for _, p := range r.order {
+		ps := participantStatus(p, levels)
+		s.PacketsDropped += ps.PacketsDropped
+		s.Participants = append(s.Participants, ps)
+	}
+	return s
+}
+
+func participantStatus(p *participant, levels *signaling.Levels) ParticipantStatus {
+	ps := ParticipantStatus{Participant: p.public(), Connected: p.lostAt.IsZero()}
+	if link := p.currentLink(); link != nil {
+		stats := link.Stats()
+		ps.Link = string(stats.State)
+		ps.RTTMS = float64(stats.RTT) / float64(time.Millisecond)
+	}
+	if p.track != nil {
+		ps.PacketsReceived, ps.PacketsDropped = p.track.received.Load(), p.track.dropped.Load()
+		strip := p.strip
+		ps.Strip = &strip
+	}
+	for _, l := range levels.Strips {
+		if l.ParticipantID == p.id {
+			ps.Level = &l
+		}
+	}
+	return ps
+}

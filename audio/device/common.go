@@ -91,12 +91,6 @@ func (c *captureSide) Ring() *ring.Ring { return c.pcm }
 // Stats counts.
 func (c *captureSide) Stats() Stats { return c.stats(c.pcm) }
 
-// deliver takes one callback's stereo frames.
-func (c *captureSide) deliver(pcm []float32) {
-	c.pcm.Write(pcm)
-	c.tick(len(pcm) / Channels)
-}
-
 // renderSide is what every Render shares.
 type renderSide struct {
 	clock

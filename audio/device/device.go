@@ -8,10 +8,13 @@ package device
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"gasso/audio/ring"
+	"gasso/audio/wav"
 )
 
 // Rate is the sample rate of every device in Hz, Channels the number of its channels.
@@ -30,7 +33,6 @@ const DefaultPeriodSamples = 240
 var (
 	ErrNoSound  = errors.New("no sound hardware or sound server was found; plug a device in, or use file:PATH, tone:HZ or silence as input and null as output")
 	ErrNoDevice = errors.New("no such sound device")
-	ErrClosed   = errors.New("the sound device is closed")
 )
 
 // Info describes one device that can be opened by ID.
@@ -111,13 +113,44 @@ type Render interface {
 
 // OpenCapture opens an input. A missing device is ErrNoDevice, no sound at all ErrNoSound, a file
 // that is not audio wav.ErrNotAudio, each in words that say what to do.
-func OpenCapture(cfg Config) (Capture, error) { return openCapture(cfg.withDefaults()) }
+func OpenCapture(cfg Config) (Capture, error) {
+	cfg = cfg.withDefaults()
+	switch cfg.Spec.Kind {
+	case Hardware:
+		return openHardwareCapture(cfg)
+	case File:
+		source, err := openFileSource(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return startPacedCapture(cfg, filepath.Base(cfg.Spec.Path), source), nil
+	case Tone:
+		return startPacedCapture(cfg, cfg.Spec.String(), &toneSource{frequency: cfg.Spec.Frequency}), nil
+	case Silence:
+		return startPacedCapture(cfg, string(Silence), silenceSource{}), nil
+	default:
+		return nil, fmt.Errorf("%q cannot be an input; choose device, file, tone or silence", cfg.Spec.Kind)
+	}
+}
 
 // OpenRender opens an output, with errors as OpenCapture.
-func OpenRender(cfg Config) (Render, error) { return openRender(cfg.withDefaults()) }
-
-// List names the devices there are. ErrNoSound when there is no sound server or hardware.
-func List() (inputs, outputs []Info, err error) { return listHardware() }
+func OpenRender(cfg Config) (Render, error) {
+	cfg = cfg.withDefaults()
+	switch cfg.Spec.Kind {
+	case Hardware:
+		return openHardwareRender(cfg)
+	case File:
+		writer, err := wav.Create(cfg.Spec.Path, Rate, Channels)
+		if err != nil {
+			return nil, fmt.Errorf("open output: %w", err)
+		}
+		return startPacedRender(cfg, filepath.Base(cfg.Spec.Path), writer), nil
+	case Null:
+		return startPacedRender(cfg, string(Null), nil), nil
+	default:
+		return nil, fmt.Errorf("%q cannot be an output; choose device, file or null", cfg.Spec.Kind)
+	}
+}
 
 func (c Config) withDefaults() Config {
 	if c.PeriodSamples <= 0 {

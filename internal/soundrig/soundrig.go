@@ -1,0 +1,227 @@
+// Package soundrig gives tests a sound system of their own: a private PulseAudio with a virtual cable
+// for each performer. A test plays into a performer's microphone, records its loudspeaker, loops one
+// into the other, and takes devices away.
+package soundrig
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Rate and Channels are those of every cable.
+const (
+	Rate     = 48000
+	Channels = 2
+)
+
+// startWithin is how long PulseAudio may take to answer.
+const startWithin = 20 * time.Second
+
+// Rig is a running PulseAudio.
+type Rig struct {
+	t      testing.TB
+	dir    string
+	env    []string
+	server *exec.Cmd
+	ended  chan struct{} // closed when the server has ended
+	log    *bytes.Buffer // what it said; read after ended
+}
+
+// Cable is a performer's microphone and loudspeaker.
+type Cable struct {
+	Mic     string // source: the ID of the app's input device
+	MicSink string // sink: what is played here is heard by Mic
+	Speaker string // sink: the ID of the app's output device
+	Monitor string // source: what was played to Speaker
+
+	micModule, speakerModule string
+}
+
+// Start starts a PulseAudio without devices, which ends with the test.
+func Start(t testing.TB) *Rig {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("the sound rig needs PulseAudio on Linux")
+	}
+	for _, program := range []string{"pulseaudio", "pactl", "pacat"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%s is missing; install it with: make setup", program)
+		}
+	}
+	dir, err := os.MkdirTemp("", "gasso-rig") // short, since a socket's path may have 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	r := &Rig{t: t, dir: dir, ended: make(chan struct{}), log: new(bytes.Buffer), env: []string{
+		"XDG_RUNTIME_DIR=" + dir,
+		"PULSE_RUNTIME_PATH=" + filepath.Join(dir, "pulse"),
+		"PULSE_STATE_PATH=" + filepath.Join(dir, "state"),
+		"PULSE_COOKIE=" + filepath.Join(dir, "cookie"),
+		"PULSE_SERVER=unix:" + filepath.Join(dir, "socket"),
+	}}
+	r.startServer()
+	t.Cleanup(r.Close)
+	return r
+}
+
+// Env is what a child process needs in addition to its environment to use the rig.
+func (r *Rig) Env() []string { return append([]string(nil), r.env...) }
+
+// Setenv makes the test's own process use the rig until the test ends.
+func (r *Rig) Setenv(t *testing.T) {
+	for _, entry := range r.env {
+		name, value, _ := strings.Cut(entry, "=")
+		t.Setenv(name, value)
+	}
+}
+
+func (r *Rig) startServer() {
+	r.t.Helper()
+	r.server = r.command("pulseaudio", "-n", "--daemonize=no", "--system=no", "--exit-idle-time=-1",
+		"--use-pid-file=no", "--disable-shm=yes", "--realtime=no", "--high-priority=no",
+		"-L", "module-native-protocol-unix auth-anonymous=1 socket="+filepath.Join(r.dir, "socket"))
+	r.server.Stdout, r.server.Stderr = r.log, r.log
+	if err := r.server.Start(); err != nil {
+		r.t.Fatalf("start pulseaudio: %v", err)
+	}
+	server, ended := r.server, r.ended
+	go func() {
+		_ = server.Wait()
+		close(ended)
+	}()
+	for deadline := time.Now().Add(startWithin); r.command("pactl", "info").Run() != nil; {
+		select {
+		case <-ended:
+			r.t.Fatalf("pulseaudio ended: %s", r.log)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			r.Close()
+			r.t.Fatalf("pulseaudio does not answer: %s", r.log)
+		}
+	}
+}
+
+// Kill kills the server, as a crash would.
+func (r *Rig) Kill() {
+	_ = r.server.Process.Kill()
+	<-r.ended
+}
+
+// Restart starts a server again after Kill; cables are gone and have to be made again.
+func (r *Rig) Restart() {
+	r.t.Helper()
+	_ = os.Remove(filepath.Join(r.dir, "socket"))
+	r.ended, r.log = make(chan struct{}), new(bytes.Buffer)
+	r.startServer()
+}
+
+// Close ends the server and waits for it; more calls do no harm.
+func (r *Rig) Close() {
+	_ = r.server.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-r.ended:
+	case <-time.After(5 * time.Second):
+		r.Kill()
+	}
+}
+
+// command is a program that uses the rig. HOME keeps it out of the tester's own settings.
+func (r *Rig) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(append(os.Environ(), r.env...), "HOME="+r.dir, "LC_ALL=C")
+	return cmd
+}
+
+// pactl gives the server an order and returns its answer.
+func (r *Rig) pactl(args ...string) string {
+	r.t.Helper()
+	out, err := r.command("pactl", args...).CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("pactl %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Load loads a PulseAudio module and returns its index for Unload.
+func (r *Rig) Load(module string, args ...string) string {
+	r.t.Helper()
+	return r.pactl(append([]string{"load-module", module}, args...)...)
+}
+
+// Unload unloads a module; its devices are gone.
+func (r *Rig) Unload(index string) {
+	r.t.Helper()
+	r.pactl("unload-module", index)
+}
+
+// Cable makes a stereo cable: NAME_mic and NAME_speaker are what the app opens.
+func (r *Rig) Cable(name string) Cable {
+	r.t.Helper()
+	return r.CableOf(name, Channels)
+}
+
+// CableOf makes a cable whose microphone has so many channels.
+func (r *Rig) CableOf(name string, micChannels int) Cable {
+	r.t.Helper()
+	c := Cable{Mic: name + "_mic", MicSink: name + "_mic_sink", Speaker: name + "_speaker", Monitor: name + "_speaker.monitor"}
+	channels := "channels=" + strconv.Itoa(micChannels)
+	r.sink(c.MicSink, channels)
+	c.micModule = r.Load("module-remap-source", "source_name="+c.Mic, "master="+c.MicSink+".monitor", channels, "remix=no",
+		"source_properties=device.description="+name+"-microphone")
+	c.speakerModule = r.sink(c.Speaker, "channels=2", "sink_properties=device.description="+name+"-speaker")
+	return c
+}
+
+// sink makes a sink that leads nowhere but to its monitor.
+func (r *Rig) sink(name string, args ...string) string {
+	r.t.Helper()
+	return r.Load("module-null-sink", append(args, "sink_name="+name, "rate="+strconv.Itoa(Rate), "format=float32le")...)
+}
+
+// UnplugMic takes the cable's microphone away.
+func (r *Rig) UnplugMic(c Cable) { r.t.Helper(); r.Unload(c.micModule) }
+
+// UnplugSpeaker takes the cable's loudspeaker away.
+func (r *Rig) UnplugSpeaker(c Cable) { r.t.Helper(); r.Unload(c.speakerModule) }
+
+// SetDefault makes a cable's devices the default ones.
+func (r *Rig) SetDefault(c Cable) {
+	r.t.Helper()
+	r.pactl("set-default-source", c.Mic)
+	r.pactl("set-default-sink", c.Speaker)
+}
+
+// Echo loops the loudspeaker into the microphone, gainDB louder (negative: softer) and delay later,
+// and returns the module for Unload.
+func (r *Rig) Echo(c Cable, gainDB float64, delay time.Duration) string {
+	r.t.Helper()
+	module := r.Load("module-loopback", "source="+c.Monitor, "sink="+c.MicSink, "rate="+strconv.Itoa(Rate),
+		"latency_msec="+strconv.Itoa(int(delay.Milliseconds())), "source_dont_move=true", "sink_dont_move=true", "adjust_time=1")
+	var inputs []struct {
+		Index       int    `json:"index"`
+		OwnerModule string `json:"owner_module"`
+	}
+	if err := json.Unmarshal([]byte(r.pactl("-f", "json", "list", "sink-inputs")), &inputs); err != nil {
+		r.t.Fatalf("list sink inputs: %v", err)
+	}
+	for _, input := range inputs {
+		if input.OwnerModule == module {
+			r.pactl("set-sink-input-volume", strconv.Itoa(input.Index), fmt.Sprintf("%+.2fdB", gainDB))
+			return module
+		}
+	}
+	r.t.Fatalf("the loopback has no sink input: %v", inputs)
+	return ""
+}

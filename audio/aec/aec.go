@@ -9,6 +9,9 @@ import "errors"
 // FrameSamples is the length of every frame in samples, 10 ms at 48 kHz, mono.
 const FrameSamples = 480
 
+// LatencySamples is by how much Process delays the near end (9 ms): AEC3's filter banks.
+const LatencySamples = 432
+
 // ErrNotBuilt is what New returns in a program that was built without the tag aec3.
 var ErrNotBuilt = errors.New("echo cancellation is not part of this build: build with -tags aec3, or use headphones")
 

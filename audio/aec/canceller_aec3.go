@@ -8,9 +8,6 @@ import (
 	"github.com/livekit/livekit-cli/v2/pkg/apm"
 )
 
-// latencySamples is what AEC3's filter banks delay the near end by at 48 kHz: 9 ms, measured.
-const latencySamples = 432
-
 // Canceller is an AEC3 for one microphone and one mono loudspeaker signal. It belongs to one goroutine.
 type Canceller struct {
 	engine *apm.APM
@@ -47,7 +44,7 @@ func (c *Canceller) Process(near, far []float32) {
 }
 
 // LatencySamples is by how much Process delays the near end.
-func (c *Canceller) LatencySamples() int { return latencySamples }
+func (c *Canceller) LatencySamples() int { return LatencySamples }
 
 // Stats is how well the canceller does; it belongs to the goroutine of Process.
 func (c *Canceller) Stats() Stats {

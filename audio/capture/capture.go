@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gasso/audio/device"
-	"gasso/audio/meter"
 	"gasso/audio/opus"
 	"gasso/audio/ring"
 )
@@ -60,41 +59,3 @@ type Stats struct {
 	EchoDB            float64 // by how much the canceller's filter reduces the echo; 0 until known
 	EchoDelay         time.Duration
 }
-
-// Stream is a microphone being captured. Read belongs to one goroutine, the rest to any.
-type Stream struct{}
-
-// Open starts a stream. Processing that this build or machine cannot do is left out, logged and named
-// in Stats.Missing.
-func Open(cfg Config) (*Stream, error) { return open(cfg) }
-
-// Read blocks until there is a packet. It returns io.EOF after Close.
-func (s *Stream) Read() (Encoded, error) { return s.read() }
-
-// SetProcessing switches processing while the stream runs. What cannot be done is an error; the rest
-// is in effect all the same.
-func (s *Stream) SetProcessing(p Processing) error { return s.setProcessing(p) }
-
-// SetMuted replaces the signal by silence, within 5 ms and without a click. Level goes on.
-func (s *Stream) SetMuted(muted bool) { s.setMuted(muted) }
-
-// SetBitrate sets the encoder's bitrate in bits a second from the next packet on.
-func (s *Stream) SetBitrate(bps int) error { return s.setBitrate(bps) }
-
-// SetComplexity sets the encoder's complexity, 0 to 10, from the next packet on.
-func (s *Stream) SetComplexity(complexity int) error { return s.setComplexity(complexity) }
-
-// SetDTX switches whether silence is left out, from the next packet on.
-func (s *Stream) SetDTX(on bool) error { return s.setDTX(on) }
-
-// Level is what the microphone sends, before muting.
-func (s *Stream) Level() meter.Level { return s.level() }
-
-// Stats is what the stream has done so far.
-func (s *Stream) Stats() Stats { return s.stats() }
-
-// LookAheadSamples is the encoder's look-ahead, already taken off FirstSample.
-func (s *Stream) LookAheadSamples() int { return s.lookAhead() }
-
-// Close stops the stream, lets a waiting Read return and waits for it. The source stays open.
-func (s *Stream) Close() error { return s.close() }

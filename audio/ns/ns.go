@@ -14,10 +14,10 @@ import (
 // FrameSamples is the length of every frame in samples, 10 ms at 48 kHz, mono.
 const FrameSamples = 480
 
-const (
-	latencySamples   = 480
-	memoryLimitPages = 256 // of 64 KiB
-)
+// LatencySamples is by how much Process delays the signal (10 ms).
+const LatencySamples = 480
+
+const memoryLimitPages = 256 // of 64 KiB
 
 var errModule = errors.New("the module is not RNNoise: it lacks one of the functions newState, getInput, pipe, getVadProb")
 
@@ -135,8 +135,8 @@ func (s *Suppressor) load(at uint32, pcm []float32) bool {
 	return true
 }
 
-// LatencySamples is by how much Process delays the signal.
-func (s *Suppressor) LatencySamples() int { return latencySamples }
+// LatencySamples is the constant of that name.
+func (s *Suppressor) LatencySamples() int { return LatencySamples }
 
 // Close frees the module.
 func (s *Suppressor) Close() { _ = s.runtime.Close(context.Background()) }

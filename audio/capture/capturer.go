@@ -1,0 +1,213 @@
+package capture
+
+import (
+	"math"
+	"sync/atomic"
+
+	"gasso/audio/device"
+	"gasso/audio/meter"
+	"gasso/audio/resample"
+)
+
+const (
+	readSamples = 240 // taken from the device at once
+	muteSamples = 240 // length of the fade
+)
+
+// capturer makes room-timed, processed frames out of a device's ring.
+type capturer struct {
+	source   device.Capture
+	channels int // of the frames
+	frame    int // samples
+
+	consumed  int64 // device frames taken, dropped ones included
+	dropped   int64 // of the ring, as last seen
+	raw       []float32
+	resampled []float32
+	shaped    []float32
+	resampler *resample.Resampler
+	clock     *roomClock
+	chain     *chain
+	meter     *meter.Meter
+
+	pushed  int64 // samples into the chain
+	taken   int64 // and out of it
+	next    int64 // room time of the next sample out of it
+	jumpAt  int64 // pushed samples after which room time jumps
+	jumpBy  int64
+	jumping bool
+	first   int64 // label of the newest frame
+	gap     bool
+
+	muted    atomic.Bool
+	muteGain float32
+
+	anchors    atomic.Int64
+	overruns   atomic.Int64
+	driftPPM   atomic.Uint64
+	clockError atomic.Uint64
+	delay      atomic.Int64
+	farDropped atomic.Int64
+	farPadded  atomic.Int64
+}
+
+func newCapturer(cfg Config) *capturer {
+	channels := cfg.Encoder.Channels
+	width := cfg.Source.Ring().Channels()
+	c := &capturer{
+		source:    cfg.Source,
+		channels:  channels,
+		frame:     cfg.Encoder.FrameSamples,
+		raw:       make([]float32, readSamples*width),
+		resampled: make([]float32, 2*readSamples*width),
+		shaped:    make([]float32, 2*readSamples*channels),
+		resampler: resample.New(width, 1),
+		clock:     newRoomClock(cfg.RoomSample),
+		chain:     newChain(channels, newFarEnd(cfg.Far)),
+		meter:     meter.New(channels),
+		muteGain:  1,
+	}
+	c.drain()
+	return c
+}
+
+// drain throws away what waits in the ring and notes where the device is.
+func (c *capturer) drain() {
+	ring := c.source.Ring()
+	for range 100 { // a callback may come between; then once more
+		before := c.source.Stamp()
+		ring.Skip(ring.Len())
+		c.consumed = c.source.Stamp().Frames
+		if c.consumed == before.Frames && ring.Len() == 0 {
+			break
+		}
+	}
+	c.dropped = ring.Dropped()
+}
+
+// captureFrame fills one frame and returns true, or false when the device has not delivered enough.
+// The path: resample to room time, cancel echo, suppress noise, level, meter, mute.
+func (c *capturer) captureFrame(pcm []float32) bool {
+	for !c.chain.take(pcm) {
+		if !c.pull() {
+			return false
+		}
+	}
+	c.stamp()
+	c.meter.Process(pcm)
+	c.mute(pcm)
+	return true
+}
+
+// pull moves a few samples from the device to the chain; it returns false when there are none.
+func (c *capturer) pull() bool {
+	ring := c.source.Ring()
+	if dropped := ring.Dropped(); dropped != c.dropped {
+		c.overruns.Add(dropped - c.dropped)
+		c.drain()
+		c.clock.restart()
+	}
+	position := float64(c.consumed) - c.resampler.LatencySamples()
+	if jump, jumped := c.clock.observe(c.source.Stamp(), position); jumped {
+		c.jump(jump)
+	}
+	n := ring.Read(c.raw)
+	if n == 0 {
+		return false
+	}
+	c.consumed += int64(n)
+	if !c.clock.anchored {
+		return true
+	}
+	width := ring.Channels()
+	c.resampler.SetRatio(c.clock.ratio)
+	written, _ := c.resampler.Process(c.resampled, c.raw[:n*width])
+	shape(c.shaped[:written*c.channels], c.resampled[:written*width], c.channels, width)
+	c.clock.next += int64(written)
+	c.pushed += int64(written)
+	c.chain.nearWaiting = ring.Len()
+	c.chain.push(c.shaped[:written*c.channels])
+	c.publish()
+	return true
+}
+
+// jump notes that the samples pushed from now on belong to a new anchor.
+func (c *capturer) jump(by int64) {
+	c.anchors.Add(1)
+	if c.jumping {
+		c.next += c.jumpBy
+	}
+	c.jumpAt, c.jumpBy, c.jumping = c.pushed, by, true
+}
+
+// stamp labels the frame that was just taken.
+func (c *capturer) stamp() {
+	c.gap = false
+	if c.jumping && c.taken >= c.jumpAt {
+		c.next += c.jumpBy
+		c.jumping, c.gap = false, true
+	}
+	c.first = c.next
+	c.next += int64(c.frame)
+	c.taken += int64(c.frame)
+}
+
+// label is the room time of the newest frame's first sample, and whether it continues the one before.
+func (c *capturer) label() (first int64, gap bool) { return c.first, c.gap }
+
+func (c *capturer) mute(pcm []float32) {
+	target := float32(1)
+	if c.muted.Load() {
+		target = 0
+	}
+	if target == 1 && c.muteGain == 1 {
+		return
+	}
+	const step = 1.0 / muteSamples
+	for at := 0; at < len(pcm); at += c.channels {
+		c.muteGain += min(max(target-c.muteGain, -step), step)
+		for i := at; i < at+c.channels; i++ {
+			pcm[i] *= c.muteGain
+		}
+	}
+}
+
+// publish makes the counters visible to other goroutines.
+func (c *capturer) publish() {
+	c.driftPPM.Store(math.Float64bits(c.clock.drift * 1e6))
+	c.clockError.Store(math.Float64bits(c.clock.errorNow))
+	c.delay.Store(int64(c.chain.delaySamples(c.frame)))
+	c.farDropped.Store(c.chain.far.dropped)
+	c.farPadded.Store(c.chain.far.padded)
+}
+
+func (c *capturer) stats() Stats {
+	return Stats{
+		Processing:        c.chain.engines.Load().on,
+		ProcessingSamples: int(c.delay.Load()),
+		DriftPPM:          math.Float64frombits(c.driftPPM.Load()),
+		ClockErrorSamples: math.Float64frombits(c.clockError.Load()),
+		Anchors:           c.anchors.Load(),
+		Overruns:          c.overruns.Load(),
+		FarDropped:        c.farDropped.Load(),
+		FarPadded:         c.farPadded.Load(),
+		GainDB:            c.chain.agc.GainDB(),
+		LimitedDB:         c.chain.limiter.GainReductionDB(),
+	}
+}
+
+// shape brings frames of so many channels to those that are published.
+func shape(dst, src []float32, channels, width int) {
+	switch {
+	case channels == width:
+		copy(dst, src)
+	case channels == 1:
+		toMono(dst, src, width)
+	default:
+		for i := range len(dst) / channels {
+			for ch := range channels {
+				dst[i*channels+ch] = src[i*width+min(ch, width-1)]
+			}
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package capture
+
+import (
+	"math"
+
+	"gasso/audio/aec"
+	"gasso/audio/resample"
+	"gasso/audio/ring"
+)
+
+const (
+	farTargetSamples = 240            // what should be left at the worst moment of a second (5 ms)
+	farJumpSamples   = 2400           // off by more is put right at once (50 ms), by less slowly
+	farWindowBlocks  = 100            // one second of blocks
+	farProportional  = 200e-6 / 480.0 // correction for each sample of error
+	farIntegral      = 20e-6 / 480.0  // and for each second of it
+	farMaxCorrect    = 500e-6
+	farReadSamples   = 256
+)
+
+// farEnd hands the canceller what the loudspeaker took, block by block, in step with the microphone.
+// The two devices tick differently: what waits is held at a small constant by resampling, so that the
+// delay that the canceller has found stays right.
+type farEnd struct {
+	ring      *ring.Ring
+	running   bool
+	resampler *resample.Resampler
+	raw       []float32
+	mono      []float32
+	ready     []float32 // resampled and not yet taken
+
+	blocks  int
+	least   int // backlog at the worst moment of the window
+	drift   float64
+	dropped int64
+	padded  int64
+}
+
+func newFarEnd(r *ring.Ring) *farEnd {
+	f := &farEnd{ring: r, resampler: resample.New(1, 1), least: math.MaxInt}
+	if r != nil {
+		f.raw = make([]float32, farReadSamples*r.Channels())
+	}
+	f.mono = make([]float32, farReadSamples)
+	f.ready = make([]float32, 0, aec.FrameSamples+2*farReadSamples)
+	return f
+}
+
+// stop forgets where it was; what the loudspeaker takes until the next block is skipped.
+func (f *farEnd) stop() { f.running = false }
+
+// next fills block with the far end of the microphone's next block. nearWaiting is how many samples
+// of the microphone wait behind that block: so many of the far end may wait, too.
+func (f *farEnd) next(block []float32, nearWaiting int) {
+	if f.ring == nil {
+		clear(block)
+		return
+	}
+	if !f.running {
+		f.ring.Skip(f.ring.Len())
+		f.ready = f.ready[:0]
+		f.running, f.blocks, f.least = true, 0, math.MaxInt
+	}
+	for len(f.ready) < len(block) && f.refill() {
+	}
+	n := copy(block, f.ready)
+	f.ready = f.ready[:copy(f.ready, f.ready[n:])]
+	if n < len(block) {
+		clear(block[n:])
+		f.padded += int64(len(block) - n)
+	}
+	f.align(f.ring.Len() + len(f.ready) - nearWaiting)
+}
+
+// refill resamples some more; it returns false when there is nothing.
+func (f *farEnd) refill() bool {
+	channels := f.ring.Channels()
+	n := f.ring.Read(f.raw)
+	if n == 0 {
+		return false
+	}
+	toMono(f.mono[:n], f.raw[:n*channels], channels)
+	free := f.ready[len(f.ready):cap(f.ready)]
+	written, _ := f.resampler.Process(free, f.mono[:n])
+	f.ready = f.ready[:len(f.ready)+written]
+	return true
+}
+
+// align watches the backlog and, once a second, steers it to its target.
+func (f *farEnd) align(backlog int) {
+	f.least = min(f.least, backlog)
+	if f.blocks++; f.blocks < farWindowBlocks {
+		return
+	}
+	excess := f.least - farTargetSamples
+	f.blocks, f.least = 0, math.MaxInt
+	if excess > farJumpSamples {
+		f.dropped += int64(f.ring.Skip(excess))
+		return
+	}
+	f.drift = clampCorrection(f.drift + farIntegral*float64(excess))
+	f.resampler.SetRatio(1 - clampCorrection(f.drift+farProportional*float64(excess)))
+}
+
+func clampCorrection(x float64) float64 { return min(max(x, -farMaxCorrect), farMaxCorrect) }
+
+// toMono averages the channels of pcm.
+func toMono(dst, pcm []float32, channels int) {
+	if channels == 1 {
+		copy(dst, pcm)
+		return
+	}
+	scale := 1 / float32(channels)
+	for i := range dst {
+		sum := float32(0)
+		for _, x := range pcm[i*channels : (i+1)*channels] {
+			sum += x
+		}
+		dst[i] = sum * scale
+	}
+}

@@ -8,29 +8,214 @@
 package peer
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
-	"net/netip"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/webrtc/v4"
+
+	"gasso/net/packet"
 	"gasso/net/signaling"
 )
+
+// How fast a link notices that the way to the other side is gone.
+const (
+	disconnectedAfter = 3 * time.Second
+	failedAfter       = 10 * time.Second
+	keepaliveEvery    = time.Second // also how often the round-trip time is measured
+	offerRepeatEvery  = 3 * time.Second
+)
+
+// opusCodec is the only codec. 3 ms is RFC 7587's default for minptime; frames of 2.5 ms are agreed in
+// signaling, since the parameter takes whole milliseconds.
+func opusCodec() webrtc.RTPCodecParameters {
+	return webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{
+			MimeType:    webrtc.MimeTypeOpus,
+			ClockRate:   packet.SampleRate,
+			Channels:    2,
+			SDPFmtpLine: "minptime=3;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=510000",
+		},
+		PayloadType: 111,
+	}
+}
 
 // Config says how links reach the other side.
 type Config struct {
 	ICEServers []signaling.ICEServer // STUN and TURN; a server with a public address needs none
-	Loopback   bool                  // everybody is on this machine: gather loopback addresses alone
+	Loopback   bool                  // everybody is on this machine: gather 127.0.0.1 alone
 	Mux        *Mux                  // shared sockets of a server; nil: sockets of its own for each link
-	Announce   []netip.Addr          // addresses to tell the other side in place of local ones (behind NAT)
 	Log        *slog.Logger          // nil: discard
 }
 
 // Factory makes links that share a configuration.
-type Factory struct{ cfg Config }
+type Factory struct {
+	cfg  Config
+	log  *slog.Logger
+	apis []*webrtc.API // one for each shard of the Mux
+	next atomic.Uint64 // shard of the next link
 
-// NewFactory checks the configuration.
-func NewFactory(cfg Config) (*Factory, error) { return &Factory{cfg: cfg}, nil }
+	mu       sync.Mutex // guards what follows
+	servers  []webrtc.ICEServer
+	mayBlock bool // a server is reached over TCP, where a write waits for the network
+	links    map[*Link]struct{}
+	closed   bool
+}
+
+// NewFactory checks the configuration. The factory owns cfg.Mux from now on, also when it fails.
+func NewFactory(cfg Config) (*Factory, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	f := &Factory{cfg: cfg, log: cfg.Log, links: map[*Link]struct{}{}}
+	if err := f.init(); err != nil {
+		return nil, errors.Join(err, cfg.Mux.Close())
+	}
+	return f, nil
+}
+
+func (f *Factory) init() error {
+	shards := []shard{{}}
+	if f.cfg.Mux != nil {
+		shards = f.cfg.Mux.shards
+	}
+	for _, s := range shards {
+		api, err := f.newAPI(s)
+		if err != nil {
+			return err
+		}
+		f.apis = append(f.apis, api)
+	}
+	return f.SetICEServers(f.cfg.ICEServers)
+}
+
+// newAPI makes pion's constructor of PeerConnections for one shard: Opus, the identity extension, and
+// sender and receiver reports, which give loss. There is no NACK: repeats are asked for from the
+// merged jitter buffer, not per transport.
+func (f *Factory) newAPI(s shard) (*webrtc.API, error) {
+	media := &webrtc.MediaEngine{}
+	if err := media.RegisterCodec(opusCodec(), webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, fmt.Errorf("register Opus: %w", err)
+	}
+	extension := webrtc.RTPHeaderExtensionCapability{URI: packet.ExtensionURI}
+	if err := media.RegisterHeaderExtension(extension, webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, fmt.Errorf("register packet identity extension: %w", err)
+	}
+	reports := &interceptor.Registry{}
+	if err := webrtc.ConfigureRTCPReports(reports); err != nil {
+		return nil, fmt.Errorf("register RTCP reports: %w", err)
+	}
+	setting, err := f.newSetting(s)
+	if err != nil {
+		return nil, err
+	}
+	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(reports),
+		webrtc.WithSettingEngine(setting)), nil
+}
+
+func (f *Factory) newSetting(s shard) (webrtc.SettingEngine, error) {
+	e := webrtc.SettingEngine{LoggerFactory: pionLog{log: f.log}}
+	e.SetICETimeouts(disconnectedAfter, failedAfter, keepaliveEvery)
+	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	e.SetFireOnTrackBeforeFirstRTP(true)
+	e.SetSrflxAcceptanceMinWait(200 * time.Millisecond)
+	e.SetPrflxAcceptanceMinWait(300 * time.Millisecond)
+	e.SetRelayAcceptanceMinWait(600 * time.Millisecond)
+	e.SetIPFilter(func(ip net.IP) bool { return !ip.IsLinkLocalUnicast() })
+	if f.cfg.Loopback {
+		restrictToLoopback(&e)
+	}
+	if f.cfg.Mux == nil {
+		return e, nil
+	}
+	return e, f.cfg.Mux.configure(&e, s)
+}
+
+func restrictToLoopback(e *webrtc.SettingEngine) {
+	e.SetIncludeLoopbackCandidate(true)
+	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeTCP4})
+	e.SetIPFilter(net.IP.IsLoopback)
+}
 
 // SetICEServers changes the servers that links made from now on use (TURN credentials expire).
-func (f *Factory) SetICEServers(servers []signaling.ICEServer) error { return nil }
+func (f *Factory) SetICEServers(servers []signaling.ICEServer) error {
+	converted := make([]webrtc.ICEServer, 0, len(servers))
+	mayBlock := false
+	for _, s := range servers {
+		server := webrtc.ICEServer{URLs: s.URLs, Username: s.Username}
+		if s.Credential != "" {
+			server.Credential = s.Credential
+		}
+		converted = append(converted, server)
+		for _, url := range s.URLs {
+			mayBlock = mayBlock || strings.HasPrefix(url, "turns:") || strings.Contains(url, "transport=tcp")
+		}
+	}
+	// pion checks the servers when a PeerConnection is made; make one, so that a mistake shows here.
+	probe, err := f.apis[0].NewPeerConnection(webrtc.Configuration{ICEServers: converted})
+	if err != nil {
+		return fmt.Errorf("use ICE servers: %w", err)
+	}
+	if err := probe.GracefulClose(); err != nil {
+		return fmt.Errorf("use ICE servers: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.servers, f.mayBlock = converted, mayBlock
+	return nil
+}
+
+// newPeerConnection makes a PeerConnection on the next shard.
+func (f *Factory) newPeerConnection() (pc *webrtc.PeerConnection, mayBlock bool, err error) {
+	f.mu.Lock()
+	servers, mayBlock := f.servers, f.mayBlock
+	f.mu.Unlock()
+	api := f.apis[f.next.Add(1)%uint64(len(f.apis))]
+	pc, err = api.NewPeerConnection(webrtc.Configuration{
+		ICEServers:   servers,
+		BundlePolicy: webrtc.BundlePolicyMaxBundle,
+	})
+	return pc, mayBlock, err
+}
+
+// register keeps a link until forget, so that Close can end it; false when the factory is closed.
+func (f *Factory) register(l *Link) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.links[l] = struct{}{}
+	return true
+}
+
+func (f *Factory) forget(l *Link) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.links, l)
+}
 
 // Close closes every link that is still open, waits for their goroutines and closes the Mux.
-func (f *Factory) Close() error { return nil }
+func (f *Factory) Close() error {
+	f.mu.Lock()
+	f.closed = true
+	links := make([]*Link, 0, len(f.links))
+	for l := range f.links {
+		links = append(links, l)
+	}
+	f.mu.Unlock()
+	errs := make([]error, len(links))
+	var wg sync.WaitGroup
+	for i, l := range links {
+		wg.Go(func() { errs[i] = l.Close() })
+	}
+	wg.Wait()
+	return errors.Join(errors.Join(errs...), f.cfg.Mux.Close())
+}

@@ -1,19 +1,25 @@
 package peer
 
 import (
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
-	"time"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pion/webrtc/v4"
 
 	"gasso/net/signaling"
 )
 
 // Errors that callers branch on.
 var (
-	ErrNotAudio  = errors.New("session description offers something other than audio")
-	ErrBadSignal = errors.New("session description or candidate is malformed or too large")
-	ErrStartOver = errors.New("the other side started the connection over") // make a new Link, then Handle the signal again
-	ErrClosed    = errors.New("link is closed")
+	ErrNotAudio  = errors.New("the session description is not Opus audio")
+	ErrBadSignal = errors.New("the session description or candidate cannot be used")
+	ErrStartOver = errors.New("the other side started the connection over") // make a new Link and Handle the signal there
+	ErrClosed    = errors.New("the link is closed")
 )
 
 // State is how a link is.
@@ -29,7 +35,7 @@ const (
 	StateClosed       State = "closed"
 )
 
-// LinkConfig describes one link. None of the callbacks may call Close of the same link.
+// LinkConfig describes one link. None of the callbacks may call Close of the same link or of the factory.
 type LinkConfig struct {
 	LocalID, RemoteID string // participant ids or signaling.ServerID
 
@@ -39,52 +45,230 @@ type LinkConfig struct {
 
 	Send    func(*signaling.Signal) // must not block; To and Link are set
 	OnTrack func(*Subscriber)       // runs on a goroutine of its own, which Close waits for: call Subscriber.Run in it
-	OnState func(State)             // must not block; one call after the other
+	OnState func(State)             // must not block; one call after the other, never a state twice in a row
 	Log     *slog.Logger            // nil: that of the factory
 }
 
 // Link is one PeerConnection with one other side.
-type Link struct{}
+//
+// One goroutine (runOwner) holds the state of negotiation and runs the caller's commands one by one;
+// a second (runNotices) makes the callbacks, so that a callback may call any method but Close.
+type Link struct {
+	cfg     LinkConfig
+	factory *Factory
+	pc      *webrtc.PeerConnection
+	log     *slog.Logger
+	negotiation
+	commands chan command
+	changed  chan struct{} // one slot: pc's state may have changed
+	quit     chan struct{} // Close asks the goroutines to end
+	ended    chan struct{} // runOwner has ended
+	notices  notices
+	send     *sendQueue // nil where writing never waits for the network
+	wg       sync.WaitGroup
+	closing  sync.Once
+	closeErr error
+
+	id       atomic.Pointer[string]
+	state    atomic.Pointer[State]
+	lossBits atomic.Uint64 // float64: fraction of our packets that the other side missed
+
+	mu     sync.Mutex // guards closed against the start of track goroutines
+	closed bool
+}
+
+type command struct {
+	do   func() error
+	done chan error
+}
 
 // NewLink makes a link. Attach publishers to it, then Negotiate.
-func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) { return &Link{}, nil }
+func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) {
+	if cfg.Send == nil {
+		return nil, errors.New("make link: Send is missing")
+	}
+	if cfg.Log == nil {
+		cfg.Log = f.log
+	}
+	pc, mayBlock, err := f.newPeerConnection()
+	if err != nil {
+		return nil, fmt.Errorf("make peer connection: %w", err)
+	}
+	l := &Link{
+		cfg: cfg, factory: f, pc: pc, log: cfg.Log.With("remote", cfg.RemoteID),
+		negotiation: newNegotiation(),
+		commands:    make(chan command), changed: make(chan struct{}, 1),
+		quit: make(chan struct{}), ended: make(chan struct{}),
+		notices: newNotices(),
+	}
+	first, id := StateNew, ""
+	l.state.Store(&first)
+	if cfg.Offerer {
+		id = rand.Text()
+		// The first media section is there before any publisher: the other side sends on it.
+		_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio,
+			webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	}
+	l.id.Store(&id)
+	if err != nil || !f.register(l) {
+		_ = pc.GracefulClose()
+		return nil, errors.Join(err, fmt.Errorf("make link: %w", ErrClosed))
+	}
+	l.start(mayBlock)
+	return l, nil
+}
+
+func (l *Link) start(mayBlock bool) {
+	l.pc.OnICECandidate(l.localCandidate)
+	l.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) {
+		select {
+		case l.changed <- struct{}{}:
+		default:
+		}
+	})
+	l.pc.OnTrack(l.remoteTrack)
+	l.wg.Go(l.runNotices)
+	if mayBlock {
+		l.send = newSendQueue()
+		l.wg.Go(func() { l.send.run(l.quit) })
+	}
+	go l.runOwner()
+}
 
 // ID is the offerer's name for this PeerConnection; empty at the answerer until the first offer.
-func (l *Link) ID() string { return "" }
+func (l *Link) ID() string { return *l.id.Load() }
 
 // RemoteID is the participant at the other side.
-func (l *Link) RemoteID() string { return "" }
+func (l *Link) RemoteID() string { return l.cfg.RemoteID }
 
-// Handle takes one signal from the other side and returns when it has been applied. ErrStartOver
-// asks the caller to close this link, to make a new one and to Handle the same signal there.
-// ErrNotAudio and ErrBadSignal leave the link as it was. Signals of an earlier PeerConnection,
-// stale and repeated answers are ignored.
-func (l *Link) Handle(s *signaling.Signal) error { return nil }
+// runOwner runs commands one by one, and negotiates after each if that is due.
+func (l *Link) runOwner() {
+	defer close(l.ended)
+	defer l.repeat.Stop()
+	for {
+		select {
+		case <-l.quit:
+			return
+		case c := <-l.commands:
+			c.done <- l.guarded(c.do)
+		case <-l.changed:
+			l.noteState()
+		case <-l.repeat.C:
+			if err := l.guarded(l.repeatOffer); err != nil {
+				l.log.Info("repeat offer", "error", err)
+			}
+		}
+		if err := l.guarded(l.negotiateIfDue); err != nil {
+			l.log.Warn("negotiate", "error", err)
+		}
+	}
+}
 
-// Negotiate starts the exchange: the offerer offers, the other side asks for an offer once there is
-// a link. Afterwards attaching and detaching publishers negotiates by itself. Calls while an offer is
-// outstanding are folded into one further offer.
-func (l *Link) Negotiate() error { return nil }
+// guarded turns a panic inside pion, which parses what the other side sent, into an error.
+func (l *Link) guarded(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("link command panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: internal error", ErrBadSignal)
+		}
+	}()
+	return do()
+}
 
-// Restart finds a new way to the other side (ICE restart) while media keeps its state. An answerer
-// that has seen no offer yet asks the offerer to start over.
-func (l *Link) Restart() error { return nil }
+// call runs a command on the owner goroutine.
+func (l *Link) call(do func() error) error {
+	c := command{do: do, done: make(chan error, 1)}
+	select {
+	case l.commands <- c:
+	case <-l.quit:
+		return ErrClosed
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-l.ended:
+		return ErrClosed
+	}
+}
 
-// Stats is cheap enough to poll some times a second.
-func (l *Link) Stats() LinkStats { return LinkStats{} }
+// noteState publishes pc's present state; pion's callbacks may come out of order.
+func (l *Link) noteState() {
+	state := linkState(l.pc.ConnectionState())
+	if state == *l.state.Load() || state == StateClosed {
+		return
+	}
+	l.state.Store(&state)
+	l.notices.push(notice{state: state})
+}
+
+func linkState(s webrtc.PeerConnectionState) State {
+	switch s {
+	case webrtc.PeerConnectionStateConnecting:
+		return StateConnecting
+	case webrtc.PeerConnectionStateConnected:
+		return StateConnected
+	case webrtc.PeerConnectionStateDisconnected:
+		return StateDisconnected
+	case webrtc.PeerConnectionStateFailed:
+		return StateFailed
+	case webrtc.PeerConnectionStateClosed:
+		return StateClosed
+	}
+	return StateNew
+}
+
+// remoteTrack runs on a goroutine of pion's for each track.
+func (l *Link) remoteTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	l.mu.Lock()
+	if l.closed || l.cfg.OnTrack == nil {
+		l.mu.Unlock()
+		return
+	}
+	l.wg.Add(2)
+	l.mu.Unlock()
+	go func() {
+		defer l.wg.Done()
+		discardReports(receiver)
+	}()
+	defer l.wg.Done()
+	l.cfg.OnTrack(newSubscriber(track, receiver, l.log))
+}
 
 // Close ends the link and waits for its goroutines, those of OnTrack included.
-func (l *Link) Close() error { return nil }
+func (l *Link) Close() error {
+	l.closing.Do(func() {
+		l.factory.forget(l)
+		close(l.quit)
+		<-l.ended
+		l.mu.Lock()
+		l.closed = true
+		l.mu.Unlock()
+		err := l.pc.GracefulClose()
+		l.releaseTracks()
+		if err != nil {
+			l.closeErr = fmt.Errorf("close peer connection: %w", err)
+		}
+		last := StateClosed
+		l.state.Store(&last)
+		l.notices.push(notice{state: last})
+		l.notices.close()
+		l.wg.Wait()
+	})
+	return l.closeErr
+}
 
-// LinkStats is what a link counted until now.
-type LinkStats struct {
-	State               State
-	RTT                 time.Duration // of the nominated pair; 0 while unknown
-	BytesSent           uint64        // media and overhead below ICE
-	BytesReceived       uint64
-	LocalCandidateType  string // host, srflx, prflx or relay; empty without a nominated pair
-	RemoteCandidateType string
-	Protocol            string  // udp or tcp
-	Relay               bool    // through a TURN server
-	FractionLost        float64 // of our packets, as the other side reported last, 0 to 1
+// runNotices makes the callbacks in order.
+func (l *Link) runNotices() {
+	for {
+		n, ok := l.notices.pop()
+		if !ok {
+			return
+		}
+		switch {
+		case n.signal != nil:
+			l.cfg.Send(n.signal)
+		case l.cfg.OnState != nil:
+			l.cfg.OnState(n.state)
+		}
+	}
 }

@@ -1,0 +1,111 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+)
+
+var errOnePublisher = errors.New("this side of the link can carry one publisher; detach the other first")
+
+// AttachTo adds the publisher to a link, which negotiates if it already had. An answerer's link
+// takes one publisher. Attaching twice does nothing.
+func (p *Publisher) AttachTo(l *Link) error {
+	return l.call(func() error { return l.attach(p) })
+}
+
+// DetachFrom removes the publisher from a link, which negotiates.
+func (p *Publisher) DetachFrom(l *Link) {
+	// The only error is that of a closed link, which has let go of the publisher by itself.
+	_ = l.call(func() error {
+		l.detach(p)
+		return nil
+	})
+}
+
+func (l *Link) attach(p *Publisher) error {
+	if _, attached := l.tracks[p]; attached || l.waiting == p {
+		return nil
+	}
+	if !l.cfg.Offerer {
+		if len(l.tracks) > 0 || l.waiting != nil {
+			return errOnePublisher
+		}
+		if l.vacated {
+			l.waiting = p // pion would put it on a media section that nobody offered
+			return nil
+		}
+	}
+	return l.addTrack(p)
+}
+
+func (l *Link) addTrack(p *Publisher) error {
+	track := newLocalTrack(p, l)
+	sender, err := l.pc.AddTrack(track)
+	if err != nil {
+		return fmt.Errorf("attach publisher: %w", err)
+	}
+	l.tracks[p] = &attachment{sender: sender, track: track}
+	p.add(track)
+	l.due = true
+	l.wg.Go(func() { l.runReports(sender) })
+	return nil
+}
+
+// attachWaiting attaches what waited for a detachment to be negotiated.
+func (l *Link) attachWaiting() error {
+	p := l.waiting
+	if p == nil {
+		return nil
+	}
+	l.waiting = nil
+	return l.addTrack(p)
+}
+
+func (l *Link) detach(p *Publisher) {
+	if l.waiting == p {
+		l.waiting = nil
+	}
+	a, ok := l.tracks[p]
+	if !ok {
+		return
+	}
+	delete(l.tracks, p)
+	if err := l.pc.RemoveTrack(a.sender); err != nil {
+		l.log.Info("detach publisher", "publisher", p.streamID, "error", err)
+	}
+	p.remove(a.track)
+	l.due, l.vacated = true, l.started
+}
+
+// releaseTracks lets go of the publishers when the link has ended.
+func (l *Link) releaseTracks() {
+	for p, a := range l.tracks {
+		p.remove(a.track)
+	}
+	l.tracks = nil
+}
+
+// runReports reads receiver reports until the sender stops.
+func (l *Link) runReports(sender *webrtc.RTPSender) {
+	for {
+		reports, _, err := sender.ReadRTCP()
+		if err != nil {
+			return
+		}
+		for _, r := range reports {
+			if rr, ok := r.(*rtcp.ReceiverReport); ok {
+				l.noteLoss(rr)
+			}
+		}
+	}
+}
+
+func (l *Link) noteLoss(rr *rtcp.ReceiverReport) {
+	for _, block := range rr.Reports {
+		l.lossBits.Store(math.Float64bits(float64(block.FractionLost) / 256)) // RFC 3550, section 6.4.1
+	}
+}

@@ -1,0 +1,114 @@
+package peer
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+
+	"gasso/net/signaling"
+)
+
+// Bounds of what the other side may send.
+const (
+	maxDescriptionBytes  = 64 << 10
+	maxMediaLines        = 256
+	maxCandidateBytes    = 512
+	maxCandidates        = 64 // trickled for one description
+	maxInlineCandidates  = 256
+	attributeAnswers     = "x-gasso-answers" // session level: the version of the offer that an answer is for
+	attributeAnswersLine = "a=" + attributeAnswers + ":"
+)
+
+// description is what negotiation needs to know of a checked session description.
+type description struct {
+	version uint64 // of the origin line: rises with every description of one side
+	answers uint64 // the offer's version, if known
+	isReply bool   // answers is set
+}
+
+// checkDescription refuses what is too large, malformed or anything but Opus audio.
+func checkDescription(d *signaling.Description) (description, error) {
+	if d.Type != "offer" && d.Type != "answer" {
+		return description{}, fmt.Errorf("%w: description of type %.20q; send an offer or an answer", ErrBadSignal, d.Type)
+	}
+	if len(d.SDP) > maxDescriptionBytes {
+		return description{}, fmt.Errorf("%w: session description has %d bytes, at most %d are allowed",
+			ErrBadSignal, len(d.SDP), maxDescriptionBytes)
+	}
+	var parsed sdp.SessionDescription
+	if err := parsed.UnmarshalString(d.SDP); err != nil {
+		return description{}, fmt.Errorf("%w: %v", ErrBadSignal, err)
+	}
+	if n := len(parsed.MediaDescriptions); n > maxMediaLines {
+		return description{}, fmt.Errorf("%w: session description has %d media sections, at most %d are allowed",
+			ErrBadSignal, n, maxMediaLines)
+	}
+	if err := checkMedia(parsed.MediaDescriptions); err != nil {
+		return description{}, err
+	}
+	checked := description{version: parsed.Origin.SessionVersion}
+	if value, ok := parsed.Attribute(attributeAnswers); ok {
+		version, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			return description{}, fmt.Errorf("%w: %s must be a number", ErrBadSignal, attributeAnswers)
+		}
+		checked.answers, checked.isReply = version, true
+	}
+	return checked, nil
+}
+
+// checkMedia wants audio sections alone, each with Opus unless it is rejected (port 0).
+func checkMedia(media []*sdp.MediaDescription) error {
+	if len(media) == 0 {
+		return fmt.Errorf("%w: it has no media section; send Opus audio", ErrNotAudio)
+	}
+	candidates := 0
+	for _, m := range media {
+		if m.MediaName.Media != "audio" {
+			return fmt.Errorf("%w: it has a section %.20q; send Opus audio alone", ErrNotAudio, m.MediaName.Media)
+		}
+		opus := m.MediaName.Port.Value == 0
+		for _, a := range m.Attributes {
+			opus = opus || a.Key == "rtpmap" && isOpus(a.Value)
+			if a.Key == "candidate" {
+				candidates++
+			}
+		}
+		if !opus {
+			return fmt.Errorf("%w: an audio section lacks opus/48000/2; send Opus audio", ErrNotAudio)
+		}
+	}
+	if candidates > maxInlineCandidates {
+		return fmt.Errorf("%w: session description has %d candidates", ErrBadSignal, candidates)
+	}
+	return nil
+}
+
+// isOpus tells whether an rtpmap ("111 opus/48000/2") names Opus (RFC 7587, section 7).
+func isOpus(rtpmap string) bool {
+	_, codec, ok := strings.Cut(rtpmap, " ")
+	return ok && strings.EqualFold(strings.TrimSpace(codec), "opus/48000/2")
+}
+
+// checkCandidate bounds a trickled candidate. Parsing is pion's.
+func checkCandidate(c *signaling.Candidate) error {
+	if n := len(c.Candidate); n > maxCandidateBytes {
+		return fmt.Errorf("%w: candidate has %d bytes, at most %d are allowed", ErrBadSignal, n, maxCandidateBytes)
+	}
+	if len(c.SDPMid) > 64 || len(c.UsernameFragment) > 256 { // RFC 8839, section 5.4: a fragment has up to 256 characters
+		return fmt.Errorf("%w: candidate has an overlong mid or username fragment", ErrBadSignal)
+	}
+	return nil
+}
+
+// markAnswer notes in an answer which offer it is for, so that a late copy is not taken for the
+// answer to another offer: pion cannot roll back, so offers are repeated until they are answered.
+func markAnswer(answer string, offerVersion uint64) string {
+	head, media, found := strings.Cut(answer, "\r\nm=")
+	if !found {
+		return answer
+	}
+	return head + "\r\n" + attributeAnswersLine + strconv.FormatUint(offerVersion, 10) + "\r\nm=" + media
+}

@@ -1,0 +1,39 @@
+package peer
+
+import (
+	"math"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// LinkStats is what a link counted until now.
+type LinkStats struct {
+	State               State
+	RTT                 time.Duration // of the nominated pair, measured once a second; 0 while unknown
+	BytesSent           uint64        // over the nominated pair
+	BytesReceived       uint64
+	LocalCandidateType  string // host, srflx, prflx or relay; empty without a nominated pair
+	RemoteCandidateType string
+	Protocol            string  // udp or tcp
+	Relay               bool    // through a TURN server, ours or the other side's
+	FractionLost        float64 // of one of our publishers' packets, as the other side reported last, 0 to 1
+}
+
+// Stats is cheap enough to poll some times a second.
+func (l *Link) Stats() LinkStats {
+	s := LinkStats{State: *l.state.Load(), FractionLost: math.Float64frombits(l.lossBits.Load())}
+	transport := l.pc.SCTP().Transport().ICETransport() // there with or without data channels
+	pair, err := transport.GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return s
+	}
+	s.LocalCandidateType, s.RemoteCandidateType = pair.Local.Typ.String(), pair.Remote.Typ.String()
+	s.Protocol = pair.Local.Protocol.String()
+	s.Relay = pair.Local.Typ == webrtc.ICECandidateTypeRelay || pair.Remote.Typ == webrtc.ICECandidateTypeRelay
+	if counted, ok := transport.GetSelectedCandidatePairStats(); ok {
+		s.BytesSent, s.BytesReceived = counted.BytesSent, counted.BytesReceived
+		s.RTT = time.Duration(counted.CurrentRoundTripTime * float64(time.Second))
+	}
+	return s
+}

@@ -73,4 +73,3 @@ func Default() Config {
 		Limits:    Limits{Rooms: 32, Participants: 32, MemoryMB: 2048, PacketsPerSecond: 2000},
 	}
 }
-

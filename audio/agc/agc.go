@@ -105,6 +105,9 @@ func (a *AGC) measure() {
 	a.floor[a.hopCount%floorHops] = a.hops[slot]
 	a.hopCount++
 	a.hopLeft, a.hopPower, a.hopVoice = hopSamples, 0, 0
+	for ch := range a.filters {
+		a.filters[ch].settle()
+	}
 	if a.hopCount < blockHops {
 		return
 	}
@@ -175,4 +178,11 @@ func (k *kWeighting) next(x float64) float64 {
 	k.y2, k.y1 = k.y1, y
 	k.z2, k.z1 = k.z1, z
 	return z
+}
+
+// settle forgets a state so small that it can only be the end of a decay: denormals are slow.
+func (k *kWeighting) settle() {
+	if math.Abs(k.y1)+math.Abs(k.z1)+math.Abs(k.x1) < 1e-30 {
+		*k = kWeighting{}
+	}
 }

@@ -21,7 +21,7 @@ import (
 const (
 	aacFrameSamples = 1024
 	aacPriming      = 1024 // the first frame of an encoder's life holds what came this much before its input
-	aacSettle       = 2    // frames of a new life that are replaced by those of the life before it
+	aacSettle       = 8    // frames of a new life that are left out: its first ones hold an onset that is none
 	feedSamples     = 1024
 
 	hangAfter    = 3 * time.Second
@@ -40,7 +40,7 @@ var (
 )
 
 // aacEncoder encodes AAC-LC by an ffmpeg process, which it starts again when it dies or hangs. A new
-// process is given PCM from two frames before the first missing one on, so that frame numbers, and
+// process is given PCM from a few frames before the first missing one on, so that frame numbers, and
 // with them time stamps, continue.
 type aacEncoder struct {
 	path    string
@@ -169,7 +169,7 @@ func verdict(cause, exit error, finished bool, complaint *tail) error {
 
 func (e *aacEncoder) command(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, e.path, "-hide_banner", "-nostdin", "-loglevel", "error",
-		"-fflags", "nobuffer", "-probesize", "32", "-analyzeduration", "0",
+		"-probesize", "32", "-analyzeduration", "0", // not nobuffer: it loses the probed PCM, and with it the alignment
 		"-f", "f32le", "-ar", "48000", "-ac", "2", "-i", "pipe:0",
 		"-c:a", "aac", "-profile:a", "aac_low", "-b:a", "128k",
 		"-flush_packets", "1", "-f", "adts", "pipe:1") //nolint:gosec // the operator names the path

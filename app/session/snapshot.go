@@ -33,7 +33,11 @@ type Self struct {
 	Host           bool
 	Muted          bool
 	Level          Level // of the microphone after processing
+	OutputLevel    Level // of everything that the loudspeaker plays
+	ProgramStrip   Strip // the own strip in the program, which hosts set
+	ProgramLevel   Level // hosts only
 	Processing     Processing
+	Missing        string // why processing that was asked for is not in effect; empty if it is
 	Mode           Mode
 	InputName      string
 	OutputName     string
@@ -42,8 +46,6 @@ type Self struct {
 	RenderLatency  time.Duration
 	Underruns      int64 // of the loudspeaker
 	Overruns       int64 // of the microphone
-	CPUPercent     float64
-	MemoryBytes    int64
 }
 
 // Performer is another performer in the room, as heard here.

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"gasso/app/session"
+	"gasso/app/settings"
+	"gasso/app/ui"
+	"gasso/assets/wasm"
+	"gasso/internal/version"
+	"gasso/net/signaling"
+)
+
+// desktopOptions are the flags of the window.
+type desktopOptions struct {
+	invite              string
+	join                bool
+	name, input, output string
+	topology, lang      string
+}
+
+func (o *desktopOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.join, "join", false, "join at once, without the join screen")
+	f.StringVar(&o.name, "name", "", "name that the others see (this time only)")
+	f.StringVar(&o.input, "input", "", "device[:ID] | file:PATH[?loop] | tone:HZ | silence (this time only)")
+	f.StringVar(&o.output, "output", "", "device[:ID] | file:PATH.wav | null (this time only)")
+	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "auto | p2p | sfu")
+	f.StringVar(&o.lang, "lang", "", "ja | en (default by settings, then by the system)")
+}
+
+// runDesktop opens the window and returns when it is closed.
+func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) error {
+	topology, err := choice("topology", signaling.Topology(o.topology), signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU)
+	if err != nil {
+		return err
+	}
+	if err := hasDisplay(); err != nil {
+		return err
+	}
+	store, err := o.settings(log)
+	if err != nil {
+		return err
+	}
+	model, err := wasm.RNNoise()
+	if err != nil {
+		log.Warn("noise suppression is not available", "error", err)
+	}
+	return ui.Run(ui.Options{
+		Backend: ui.Backend{
+			Join: func(r ui.JoinRequest) (ui.Engine, error) {
+				return session.New(session.Config{
+					Server: r.Server, Room: r.Room, Name: r.Name, Token: r.Token, Input: r.Input, Output: r.Output,
+					Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks, Processing: r.Processing,
+					NoiseModel: model, Log: log,
+				})
+			},
+			Devices:       devices,
+			NewSoundcheck: func(input string) (ui.Soundcheck, error) { return session.NewSoundcheck(input, log) },
+			ParseInvite: func(link string) (ui.Invite, error) {
+				invite, err := session.ParseInvite(link)
+				return ui.Invite(invite), err
+			},
+		},
+		Settings: store, Invite: o.invite, AutoJoin: o.join, Lang: o.lang, Version: version.String(), Log: log,
+	})
+}
+
+// settings opens the preferences. With flags that override them, they are a copy that nothing is saved of.
+func (o desktopOptions) settings(log *slog.Logger) (*settings.Store, error) {
+	path, err := settings.Path()
+	if err != nil {
+		log.Warn("settings are not kept", "error", err)
+		path = ""
+	}
+	store := settings.Open(path, log)
+	if o.name == "" && o.input == "" && o.output == "" {
+		return store, nil
+	}
+	kept := store.Get()
+	store = settings.Open("", log)
+	err = store.Update(func(s *settings.Settings) {
+		*s = kept
+		for flag, field := range map[*string]*string{&o.name: &s.Name, &o.input: &s.Input, &o.output: &s.Output} {
+			if *flag != "" {
+				*field = *flag
+			}
+		}
+	})
+	return store, err
+}
+
+func devices() (inputs, outputs []ui.Device, err error) {
+	in, out, err := session.Devices()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range in {
+		inputs = append(inputs, ui.Device(d))
+	}
+	for _, d := range out {
+		outputs = append(outputs, ui.Device(d))
+	}
+	return inputs, outputs, nil
+}
+
+// hasDisplay tells whether a window can be opened at all.
+func hasDisplay() error {
+	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+		return fmt.Errorf("there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); use gasso headless instead")
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"gasso/app/session"
+	"gasso/assets/wasm"
+	"gasso/net/signaling"
+)
+
+// headlessOptions are the flags of gasso headless.
+type headlessOptions struct {
+	invite, server, room, name, token string
+	input, output                     string
+	mode, topology, receive           string
+	aec, ns, agc                      string
+	music, muted, onAir               bool
+	bitrate                           int
+	duration                          time.Duration
+	stats                             string
+}
+
+func newHeadlessCommand(out, errs io.Writer, verbose *bool) *cobra.Command {
+	o := headlessOptions{}
+	cmd := &cobra.Command{
+		Use:   "headless",
+		Short: "Join a room without a screen: for bots, servers and tests",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runHeadless(cmd.Context(), o, out, newLogger(errs, *verbose))
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.invite, "invite", "", "invite link, in place of --server, --room and --token")
+	f.StringVar(&o.server, "server", "http://127.0.0.1:8080", "base URL of the server")
+	f.StringVar(&o.room, "room", "", "room to join")
+	f.StringVar(&o.name, "name", "headless", "name that the others see")
+	f.StringVar(&o.token, "token", "", "invite token; an open room needs none")
+	f.StringVar(&o.input, "input", "device", "device[:ID] | file:PATH[?loop] | tone:HZ | silence")
+	f.StringVar(&o.output, "output", "null", "device[:ID] | file:PATH.wav | null")
+	f.StringVar(&o.mode, "mode", string(session.ModeLive), "studio | live | safe")
+	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "auto | p2p | sfu")
+	f.StringVar(&o.receive, "receive", string(signaling.ReceiveTracks), "tracks | mix: everybody alone, or the server's mix without yourself")
+	f.StringVar(&o.aec, "aec", "", "echo cancellation: off | voice (default voice for devices)")
+	f.StringVar(&o.ns, "ns", "", "noise suppression: off | on (default on for devices)")
+	f.StringVar(&o.agc, "agc", "", "gain control: off | on (default on for devices)")
+	f.BoolVar(&o.music, "music", false, "music mode: stereo, no processing")
+	f.BoolVar(&o.muted, "muted", false, "start muted")
+	f.BoolVar(&o.onAir, "on-air", false, "start the broadcast once joined (hosts)")
+	f.IntVar(&o.bitrate, "bitrate", 0, "bit/s of the encoder; 0 chooses")
+	f.DurationVar(&o.duration, "duration", 0, "leave after this time; 0 stays")
+	f.StringVar(&o.stats, "stats", "", "write a JSON object a second to this file")
+}
+
+// config turns the flags into a session's configuration.
+func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
+	cfg := session.Config{
+		Server: o.server, Room: o.room, Name: o.name, Token: o.token, Input: o.input, Output: o.output,
+		Mode: session.Mode(o.mode), BitrateBPS: o.bitrate, Log: log,
+	}
+	if o.invite != "" {
+		invite, err := session.ParseInvite(o.invite)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Server, cfg.Room, cfg.Token = invite.Server, invite.Room, invite.Token
+	}
+	var err error
+	if cfg.Topology, err = choice("topology", signaling.Topology(o.topology), signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU); err != nil {
+		return cfg, err
+	}
+	if cfg.Receive, err = choice("receive", signaling.Receive(o.receive), signaling.ReceiveTracks, signaling.ReceiveMix); err != nil {
+		return cfg, err
+	}
+	if cfg.Processing, err = o.processing(); err != nil {
+		return cfg, err
+	}
+	if cfg.NoiseModel, err = wasm.RNNoise(); err != nil && cfg.Processing.NoiseSuppression {
+		return cfg, err
+	}
+	return cfg, nil
+}
+
+// processing is on for microphones and off for everything else, unless a flag says otherwise.
+func (o headlessOptions) processing() (session.Processing, error) {
+	on := strings.HasPrefix(o.input, "device") && !o.music
+	p := session.Processing{Music: o.music}
+	for _, f := range []struct {
+		name, value, onWord string
+		to                  *bool
+	}{
+		{"aec", o.aec, "voice", &p.EchoCancellation},
+		{"ns", o.ns, "on", &p.NoiseSuppression},
+		{"agc", o.agc, "on", &p.AutoGainControl},
+	} {
+		switch f.value {
+		case "":
+			*f.to = on
+		case "off":
+		case f.onWord:
+			*f.to = true
+		default:
+			return p, fmt.Errorf("--%s is %q; it takes off or %s", f.name, f.value, f.onWord)
+		}
+	}
+	return p, nil
+}
+
+func choice[T ~string](name string, value T, allowed ...T) (T, error) {
+	words := make([]string, len(allowed))
+	for i, a := range allowed {
+		if value == a {
+			return value, nil
+		}
+		words[i] = string(a)
+	}
+	return value, fmt.Errorf("--%s is %q; it takes %s", name, value, strings.Join(words, ", "))
+}
+
+// runHeadless joins and stays until ctx or the duration ends.
+func runHeadless(ctx context.Context, o headlessOptions, out io.Writer, log *slog.Logger) error {
+	cfg, err := o.config(log)
+	if err != nil {
+		return err
+	}
+	s, err := session.New(cfg)
+	if err != nil {
+		return err
+	}
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+	s.SetMuted(o.muted)
+	ended := make(chan error, 1)
+	watchCtx, stopWatching := context.WithCancel(ctx)
+	go func() { ended <- s.Run(ctx) }()
+	watched := make(chan error, 1)
+	go func() { watched <- watch(watchCtx, s, o, out) }()
+	err = <-ended
+	stopWatching()
+	return errors.Join(err, <-watched)
+}
+
+// watch says what happens, writes statistics and starts the broadcast.
+func watch(ctx context.Context, s *session.Session, o headlessOptions, out io.Writer) error {
+	stats := io.Discard
+	if o.stats != "" {
+		f, err := os.Create(o.stats)
+		if err != nil {
+			return fmt.Errorf("open statistics file: %w", err)
+		}
+		defer f.Close()
+		stats = f
+	}
+	lines := session.NewStatsWriter(stats)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	said, aired := "", false
+	for {
+		snap := s.Snapshot()
+		if line := headline(snap); line != said {
+			fmt.Fprintln(out, line)
+			said = line
+		}
+		if o.onAir && !aired && snap.State == session.StateJoined {
+			s.SetOnAir(true)
+			aired = true
+		}
+		if err := lines.Write(snap); err != nil {
+			return fmt.Errorf("write statistics: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// headline is the state of a session in one line.
+func headline(snap session.Snapshot) string {
+	names := make([]string, len(snap.Performers))
+	for i, p := range snap.Performers {
+		names[i] = p.Name
+	}
+	line := fmt.Sprintf("%s %s", snap.Room, snap.State)
+	if len(names) > 0 {
+		line += " with " + strings.Join(names, ", ")
+	}
+	if snap.Problem != "" {
+		line += ": " + snap.Problem
+	}
+	return line
+}

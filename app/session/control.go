@@ -1,0 +1,204 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"gasso/net/signaling"
+)
+
+var errDial = errors.New("server cannot be reached")
+
+const (
+	dialTimeout  = 10 * time.Second
+	firstPings   = 8
+	firstPingGap = 25 * time.Millisecond
+	pingGap      = time.Second
+)
+
+// serveConnection dials, joins and serves one connection until it ends; joined tells how far it came.
+func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) {
+	url, err := signalingURL(s.cfg.Server)
+	if err != nil {
+		return false, err
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := signaling.Dial(dialCtx, url, nil, nil)
+	if err != nil {
+		return false, errors.Join(errDial, err)
+	}
+	pinging, stopPings := context.WithCancel(ctx)
+	var pings sync.WaitGroup
+	stopOnCancel := context.AfterFunc(ctx, func() {
+		_ = conn.Send(&signaling.Leave{})
+		conn.Finish(nil)
+	})
+	defer func() {
+		stopOnCancel()
+		stopPings()
+		s.mu.Lock()
+		s.conn = nil
+		s.mu.Unlock()
+		_ = conn.Close(nil)
+		pings.Wait()
+	}()
+	if err := conn.Send(s.joinRequest()); err != nil {
+		return false, err
+	}
+	for {
+		m, err := conn.Receive()
+		var refusal *signaling.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &refusal) && !refusal.Fatal:
+			s.log.Warn("message from server ignored", "error", err)
+			continue
+		default:
+			return joined, err
+		}
+		if j, ok := m.(*signaling.Joined); ok {
+			if err := s.onJoined(conn, j); err != nil {
+				return false, err
+			}
+			joined = true
+			pings.Go(func() { s.runPings(pinging, conn) })
+			continue
+		}
+		if err := s.handle(m, joined); err != nil {
+			return joined, err
+		}
+	}
+}
+
+// joinRequest claims the earlier identity, if there is one.
+func (s *Session) joinRequest() *signaling.JoinRoom {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := &signaling.JoinRoom{
+		Protocol: signaling.ProtocolVersion, RoomID: s.cfg.Room, UserID: s.cfg.Name, Token: s.cfg.Token,
+		Topology: s.cfg.Topology, Receive: s.cfg.Receive,
+	}
+	if s.self.id != "" {
+		j.Resume = &signaling.Resume{ParticipantID: s.self.id, Secret: s.self.secret}
+	}
+	return j
+}
+
+// runPings asks for room time: in quick succession first, then once a second.
+func (s *Session) runPings(ctx context.Context, conn *signaling.Conn) {
+	for i := int64(0); ; i++ {
+		sent := time.Now()
+		s.mu.Lock()
+		for id, at := range s.pings { // answers that never came
+			if sent.Sub(at) > 10*time.Second {
+				delete(s.pings, id)
+			}
+		}
+		s.pings[sent.UnixNano()] = sent
+		s.mu.Unlock()
+		if conn.Send(&signaling.ClockPing{ID: sent.UnixNano()}) != nil {
+			return
+		}
+		gap := pingGap
+		if i < firstPings {
+			gap = firstPingGap
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(gap):
+		}
+	}
+}
+
+func (s *Session) onClockPong(m *signaling.ClockPong) {
+	received := time.Now()
+	s.mu.Lock()
+	sent, known := s.pings[m.ID]
+	delete(s.pings, m.ID)
+	s.mu.Unlock()
+	if !known {
+		return
+	}
+	ready := s.clock.Ready()
+	s.clock.Add(sent, received, m.ReceivedNS, m.AnsweredNS)
+	if !ready && s.clock.Ready() {
+		close(s.clockReady)
+	}
+}
+
+// handle takes every message but joined.
+func (s *Session) handle(m signaling.Message, joined bool) error {
+	switch m := m.(type) {
+	case *signaling.ClockPong:
+		s.onClockPong(m)
+	case *signaling.Closed:
+		return s.onClosed(m)
+	case *signaling.Error:
+		return s.onRefusal(m, joined)
+	case *signaling.ParticipantJoined:
+		s.addPerformer(m.Participant)
+	case *signaling.ParticipantLeft:
+		s.removePerformer(m.ParticipantID)
+	case *signaling.Publication:
+		s.onPublication(m)
+	case *signaling.Signal:
+		s.onSignal(m)
+	default:
+		s.note(m)
+	}
+	return nil
+}
+
+// note keeps what a screen shows.
+func (s *Session) note(m signaling.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch m := m.(type) {
+	case *signaling.StripChanged:
+		s.programStrip[m.ParticipantID] = *m
+	case *signaling.OnAirState:
+		s.onAir = *m
+	case *signaling.Levels:
+		clear(s.levels)
+		for _, l := range append(m.Strips, m.Program) {
+			s.levels[l.ParticipantID] = Level{PeakDB: l.PeakDB, RMSDB: l.RMSDB}
+		}
+	case *signaling.Chat:
+		s.chat = append(s.chat, ChatLine{FromID: m.From, Name: m.Name, Text: m.Text, At: time.UnixMilli(m.UnixMS)})
+		if len(s.chat) > chatKept {
+			s.chat = append(s.chat[:0], s.chat[len(s.chat)-chatKept:]...)
+		}
+	}
+}
+
+func (s *Session) onClosed(m *signaling.Closed) error {
+	switch m.Reason {
+	case "removed":
+		return &signaling.Error{Code: signaling.CodeForbidden, Message: "You were removed from the room.", Next: "Ask the host for a new invite.", Fatal: true}
+	case "replaced":
+		return &signaling.Error{Code: signaling.CodeForbidden, Message: "Somebody joined with your identity from another place.", Next: "Join again there or here.", Fatal: true}
+	}
+	return fmt.Errorf("server closed the connection: %s %s", m.Reason, m.Text)
+}
+
+// onRefusal ends the connection when the server refuses to let us in.
+func (s *Session) onRefusal(m *signaling.Error, joined bool) error {
+	s.log.Warn("server refused", "code", m.Code, "message", m.Message, "about", m.About)
+	if m.Code == signaling.CodeResume {
+		s.mu.Lock()
+		s.self = identity{}
+		s.mu.Unlock()
+	}
+	if m.Fatal || !joined {
+		return m
+	}
+	s.mu.Lock()
+	s.problem = m.Error()
+	s.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,290 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"gasso/audio/capture"
+	"gasso/audio/device"
+	"gasso/audio/meter"
+	"gasso/audio/opus"
+	"gasso/audio/ring"
+	"gasso/net/packet"
+	"gasso/net/signaling"
+)
+
+const (
+	voiceBitrate   = 96_000 // mono at 5 ms
+	musicBitrate   = 192_000
+	fullComplexity = 10
+	captureRetry   = time.Second
+)
+
+// microphone turns the input into one publication after another: a new one for each change of mode,
+// channels or device.
+type microphone struct {
+	session *Session
+
+	mu         sync.Mutex
+	source     device.Capture
+	spec       device.Spec
+	far        *ring.Ring
+	stream     *capture.Stream // nil between publications
+	processing Processing
+	mode       Mode
+	muted      bool
+	published  int // publications so far
+}
+
+func newMicrophone(s *Session) (*microphone, error) {
+	spec, err := device.ParseInput(s.cfg.Input)
+	if err != nil {
+		return nil, err
+	}
+	mode := s.cfg.Mode
+	if mode == "" {
+		mode = ModeLive
+	}
+	return &microphone{session: s, spec: spec, processing: s.cfg.Processing, mode: mode}, nil
+}
+
+// open opens the input; far is what the loudspeaker plays.
+func (m *microphone) open(far *ring.Ring) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	source, err := m.openSource(m.spec)
+	if err != nil {
+		return err
+	}
+	m.source, m.far = source, far
+	return nil
+}
+
+func (m *microphone) openSource(spec device.Spec) (device.Capture, error) {
+	source, err := device.OpenCapture(device.Config{Spec: spec, PeriodSamples: renderPeriodSamples, Log: m.session.log})
+	if err != nil {
+		return nil, fmt.Errorf("open input: %w", err)
+	}
+	return source, nil
+}
+
+func (m *microphone) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.endPublicationLocked()
+	if m.source != nil {
+		if err := m.source.Close(); err != nil {
+			m.session.log.Warn("closing input failed", "error", err)
+		}
+	}
+}
+
+// endPublicationLocked makes run start the next publication, with the state as it is then.
+func (m *microphone) endPublicationLocked() {
+	if m.stream != nil {
+		_ = m.stream.Close()
+		m.stream = nil
+	}
+}
+
+// run publishes until ctx ends.
+func (m *microphone) run(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-m.session.clockReady:
+	}
+	for ctx.Err() == nil {
+		stream, publication, err := m.startPublication(ctx)
+		if err == nil && stream != nil {
+			err = m.publish(stream, publication)
+		}
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		m.session.log.Error("microphone stopped; trying again", "error", err)
+		m.session.setProblem("The microphone stopped; trying again.")
+		select {
+		case <-ctx.Done():
+		case <-time.After(captureRetry):
+		}
+	}
+}
+
+// startPublication makes the encoder for the state as it is now and announces it.
+func (m *microphone) startPublication(ctx context.Context) (*capture.Stream, *signaling.Publication, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil, nil, nil
+	}
+	samples, err := frameSamples(m.mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	encoder := m.encoderLocked(samples)
+	stream, err := capture.Open(capture.Config{
+		Source: m.source, Far: m.far, Encoder: encoder,
+		Processing: capture.Processing(m.processing), RoomSample: m.session.clock.RoomSample,
+		NoiseModel: m.session.cfg.NoiseModel, Log: m.session.log,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("start microphone: %w", err)
+	}
+	stream.SetMuted(m.muted)
+	m.stream = stream
+	publication := &signaling.Publication{
+		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, //nolint:gosec // wraps by design
+		FrameSamples: samples, LookAheadSamples: stream.LookAheadSamples(), Music: m.processing.Music,
+	}
+	m.published++
+	m.session.announce(publication)
+	return stream, publication, nil
+}
+
+func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
+	e := opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: samples, Complexity: fullComplexity, Application: opus.LowDelay}
+	if m.processing.Music || m.spec.Kind != device.Hardware {
+		e.Channels, e.BitrateBPS = 2, musicBitrate
+	}
+	if m.mode == ModeSafe && !m.processing.Music {
+		e.Application, e.FEC, e.LossPercent = opus.VoIP, true, 5
+	}
+	if m.session.cfg.BitrateBPS > 0 {
+		e.BitrateBPS = m.session.cfg.BitrateBPS
+	}
+	return e
+}
+
+// publish encodes and sends until the stream is closed.
+func (m *microphone) publish(stream *capture.Stream, publication *signaling.Publication) error {
+	pk := packet.Packet{Publication: publication.ID, Generation: publication.Generation}
+	for {
+		encoded, err := stream.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if m.stream == stream {
+				m.endPublicationLocked()
+			}
+			return fmt.Errorf("read microphone: %w", err)
+		}
+		pk.FirstSample, pk.Samples, pk.Payload = encoded.FirstSample, encoded.Samples, encoded.Payload
+		if publisher := m.session.publisher.Load(); publisher != nil {
+			_ = publisher.Write(&pk) // counted per link
+		}
+		pk.Number++
+	}
+}
+
+func (m *microphone) setMuted(muted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.muted = muted
+	if m.stream != nil {
+		m.stream.SetMuted(muted)
+	}
+}
+
+// setProcessing switches stages in the running stream; music mode has an encoder of its own and so
+// starts a new publication.
+func (m *microphone) setProcessing(p Processing) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.encoderLocked(0)
+	m.processing = p
+	if m.stream == nil {
+		return
+	}
+	if m.encoderLocked(0) != before {
+		m.endPublicationLocked()
+		return
+	}
+	if err := m.stream.SetProcessing(capture.Processing(p)); err != nil {
+		m.session.log.Error("processing could not be switched", "error", err)
+	}
+}
+
+func (m *microphone) setMode(mode Mode) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mode != mode {
+		m.mode = mode
+		m.endPublicationLocked()
+	}
+}
+
+func (m *microphone) currentMode() Mode {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mode
+}
+
+func (m *microphone) setInput(input string) error {
+	spec, err := device.ParseInput(input)
+	if err != nil {
+		return err
+	}
+	source, err := m.openSource(spec)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.endPublicationLocked()
+	old := m.source
+	m.spec, m.source = spec, source
+	m.mu.Unlock()
+	if old != nil {
+		_ = old.Close()
+	}
+	return nil
+}
+
+func (m *microphone) setFarEnd(far *ring.Ring) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.far = far
+	m.endPublicationLocked()
+}
+
+// fill writes what a screen shows of the microphone.
+func (m *microphone) fill(self *Self) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	self.Muted, self.Processing, self.Mode = m.muted, m.processing, m.mode
+	self.Level = Level{PeakDB: meter.FloorDB, RMSDB: meter.FloorDB}
+	if m.source != nil {
+		self.InputName = m.source.Info().Name
+		self.Overruns = m.source.Stats().Overruns
+	}
+	if m.stream != nil {
+		self.Level = Level(m.stream.Level())
+		samples, _ := frameSamples(m.mode)
+		self.EncoderBitrate = m.encoderLocked(samples).BitrateBPS
+		stats := m.stream.Stats()
+		waited := m.source.Info().PeriodSamples + stats.ProcessingSamples + samples + m.stream.LookAheadSamples()
+		self.CaptureLatency = time.Duration(waited) * time.Second / device.Rate
+		self.Missing = stats.Missing
+	}
+}
+
+// announce tells the room of a new publication, now or with the next join.
+func (s *Session) announce(p *signaling.Publication) {
+	s.mu.Lock()
+	s.publication = p
+	s.mu.Unlock()
+	_ = s.send(p)
+}
+
+func (s *Session) setProblem(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problem = text
+}

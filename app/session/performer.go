@@ -1,0 +1,146 @@
+package session
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gasso/audio/jitter"
+	"gasso/audio/meter"
+	"gasso/audio/mix"
+	"gasso/audio/opus"
+	"gasso/net/packet"
+	"gasso/net/peer"
+	"gasso/net/signaling"
+)
+
+const (
+	voiceRetires = 2 * time.Second // without packets, once a newer publication is there
+	silentAfter  = time.Second
+)
+
+// performer is somebody else in the room, as this machine hears them.
+type performer struct {
+	info   signaling.Participant
+	strip  *mix.Strip
+	meter  *meter.Meter
+	voices atomic.Pointer[[]*voice] // replaced under mu, read by the network and playout goroutines
+	stray  atomic.Int64             // packets of publications that were not announced (yet)
+
+	settings Strip // guarded by Session.mu
+
+	mu      sync.Mutex
+	link    *peer.Link // direct one, nil without
+	quality qualityWindow
+}
+
+// voice is one publication being played.
+type voice struct {
+	publication signaling.Publication
+	player      *jitter.Player
+}
+
+func newPerformer(info signaling.Participant) *performer {
+	p := &performer{info: info, strip: mix.NewStrip(), meter: meter.New(2)}
+	p.voices.Store(&[]*voice{})
+	return p
+}
+
+// playerConfig is the range of delays that a mode allows.
+func playerConfig(m Mode) jitter.Config {
+	switch m {
+	case ModeStudio:
+		return jitter.Config{Initial: 5 * time.Millisecond, Min: 2500 * time.Microsecond, Max: 60 * time.Millisecond}
+	case ModeSafe:
+		return jitter.Config{Initial: 40 * time.Millisecond, Min: 20 * time.Millisecond, Max: 400 * time.Millisecond}
+	}
+	return jitter.Config{Initial: 10 * time.Millisecond, Min: 5 * time.Millisecond, Max: 120 * time.Millisecond}
+}
+
+// addVoice prepares for a publication's packets; one that is known already is left alone.
+func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := *p.voices.Load()
+	for _, v := range old {
+		if v.publication.ID == m.ID {
+			return nil
+		}
+	}
+	decoder, err := opus.NewDecoder(2)
+	if err != nil {
+		return fmt.Errorf("prepare decoder: %w", err)
+	}
+	v := &voice{publication: *m, player: jitter.NewPlayer(playerConfig(mode), decoder)}
+	runtime.AddCleanup(v, (*opus.Decoder).Close, decoder) // the playout goroutine may hold it for one frame more
+	next := append([]*voice{v}, old...)                   // newest first: a generation that wrapped finds it
+	p.voices.Store(&next)
+	return nil
+}
+
+// deliver takes one packet from the network; it never blocks.
+func (p *performer) deliver(path int, pk *packet.Packet, arrival time.Time) {
+	for _, v := range *p.voices.Load() {
+		if v.publication.Generation == pk.Generation {
+			v.player.Inbox(path).Push(pk.Number, pk.FirstSample, pk.Samples, pk.Payload, arrival)
+			return
+		}
+	}
+	p.stray.Add(1)
+}
+
+// playFrame adds this performer to the bus; called by the playout goroutine alone. scratch has the
+// bus's length.
+func (p *performer) playFrame(bus, sum, scratch []float32, now time.Time) {
+	voices := *p.voices.Load()
+	switch len(voices) {
+	case 0:
+		clear(sum)
+	default:
+		voices[0].player.Frame(sum, now)
+		for _, v := range voices[1:] {
+			v.player.Frame(scratch, now)
+			for i := range sum {
+				sum[i] += scratch[i]
+			}
+		}
+	}
+	p.meter.Process(sum)
+	p.strip.Add(bus, sum)
+}
+
+// keepHouse retires older publications that ended and looks how the connection is.
+func (p *performer) keepHouse(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := *p.voices.Load()
+	kept := make([]*voice, 0, len(old))
+	for i, v := range old {
+		if i == 0 || now.Sub(v.player.Stats().LastArrival) < voiceRetires {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) < len(old) {
+		p.voices.Store(&kept)
+	}
+	if len(kept) > 0 {
+		p.quality.add(kept[0].player.Stats())
+	}
+}
+
+func (p *performer) currentLink() *peer.Link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.link
+}
+
+func (p *performer) setLink(l *peer.Link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.link = l
+}
+
+// close ends playing.
+func (p *performer) close() { p.voices.Store(&[]*voice{}) }

@@ -1,0 +1,285 @@
+// Package session is one performer without a screen: microphone, loudspeaker, connections, and the
+// conversation with the server. It knows nothing of windows; screens and scripts read Snapshots and
+// call its methods.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gasso/audio/mix"
+	"gasso/net/backoff"
+	"gasso/net/clocksync"
+	"gasso/net/peer"
+	"gasso/net/signaling"
+)
+
+// Config says who joins what, and with which sound.
+type Config struct {
+	Server     string // base URL, such as https://gasso.example
+	Room       string
+	Name       string // for the others to read
+	Token      string // of the invite; empty for an open room
+	Input      string // device[:ID], file:PATH, tone:HZ or silence
+	Output     string // device[:ID], file:PATH.wav or null
+	Mode       Mode
+	Topology   signaling.Topology
+	Receive    signaling.Receive
+	Processing Processing
+	BitrateBPS int    // 0 chooses by mode and processing
+	NoiseModel []byte // RNNoise; nil leaves noise suppression out
+	Log        *slog.Logger
+}
+
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 10 * time.Second
+	chatKept   = 200
+)
+
+// Session is one performer in one room. All methods may be called from any goroutine.
+type Session struct {
+	cfg        Config
+	log        *slog.Logger
+	clock      *clocksync.Estimator
+	clockReady chan struct{} // closed when room time is known for the first time
+	playout    *playout
+	microphone *microphone
+	publisher  atomic.Pointer[peer.Publisher] // named after the participant id; nil before the first join
+	failing    chan *peer.Link                // links to restart; what does not fit is found by the next tick
+
+	mu           sync.Mutex // guards everything below
+	state        State
+	problem      string
+	conn         *signaling.Conn // nil while there is none
+	self         identity
+	room         signaling.Room
+	publication  *signaling.Publication // the microphone's current one
+	factory      *peer.Factory
+	serverLink   *peer.Link
+	performers   map[string]*performer
+	order        []string // keys of performers, by joining
+	pings        map[int64]time.Time
+	programStrip map[string]signaling.StripChanged
+	onAir        signaling.OnAirState
+	levels       map[string]Level // of the program's strips; key "" is the program
+	chat         []ChatLine
+}
+
+// identity is who the server says we are.
+type identity struct {
+	id, secret string
+	role       signaling.Role
+}
+
+// New checks the configuration; Run starts everything.
+func New(cfg Config) (*Session, error) {
+	if _, err := signalingURL(cfg.Server); err != nil {
+		return nil, err
+	}
+	if cfg.Room == "" {
+		return nil, errors.New("name the room to join")
+	}
+	if _, err := frameSamples(cfg.Mode); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Session{
+		cfg: cfg, log: cfg.Log.With("room", cfg.Room),
+		clock: clocksync.New(), clockReady: make(chan struct{}),
+		failing: make(chan *peer.Link, 16),
+		state:   StateConnecting, performers: map[string]*performer{}, pings: map[int64]time.Time{},
+		programStrip: map[string]signaling.StripChanged{}, levels: map[string]Level{},
+	}
+	var err error
+	if s.playout, err = newPlayout(cfg.Output, s.log); err != nil {
+		return nil, err
+	}
+	if s.microphone, err = newMicrophone(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// frameSamples is the length of a packet in samples at 48 kHz.
+func frameSamples(m Mode) (int, error) {
+	switch m {
+	case ModeStudio:
+		return 120, nil
+	case ModeLive, "":
+		return 240, nil
+	case ModeSafe:
+		return 480, nil
+	}
+	return 0, fmt.Errorf("mode %q is none of studio, live and safe", m)
+}
+
+// Run joins the room and stays in it until ctx ends (nil) or the server says that this cannot work
+// (an error in words). Lost connections are opened again, however long that takes.
+func (s *Session) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := s.playout.open(); err != nil {
+		return err
+	}
+	if err := s.microphone.open(s.playout.farEnd()); err != nil {
+		s.playout.close()
+		return err
+	}
+	var running sync.WaitGroup
+	running.Go(func() { s.playout.run(ctx) })
+	running.Go(func() { s.microphone.run(ctx) })
+	running.Go(func() { s.runLinks(ctx) })
+	err := s.stayConnected(ctx)
+	cancel()
+	s.microphone.close()
+	s.playout.close()
+	s.closeLinks()
+	running.Wait()
+	s.setState(StateEnded, problemOf(err))
+	return err
+}
+
+// stayConnected serves one connection after another.
+func (s *Session) stayConnected(ctx context.Context) error {
+	wait := backoff.New(firstRetry, lastRetry, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	for {
+		joined, err := s.serveConnection(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		var refusal *signaling.Error
+		if errors.As(err, &refusal) && !worthRetrying(refusal) {
+			return refusal
+		}
+		if joined {
+			wait.Reset()
+		}
+		delay := wait.Next()
+		if refusal != nil {
+			delay = max(delay, time.Duration(refusal.RetryAfter)*time.Second)
+		}
+		s.log.Warn("connection to server lost", "error", err, "retry_in", delay)
+		s.setState(StateReconnecting, fmt.Sprintf("%s Trying again in %.0f s.", problemOf(err), max(1, delay.Seconds())))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(delay):
+		}
+	}
+}
+
+// worthRetrying tells whether waiting can help against a refusal.
+func worthRetrying(e *signaling.Error) bool {
+	switch e.Code {
+	case signaling.CodeFull, signaling.CodeResume, signaling.CodeRate, signaling.CodeInternal:
+		return true
+	}
+	return false
+}
+
+// problemOf puts an error into words for the performer.
+func problemOf(err error) string {
+	var refusal *signaling.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &refusal):
+		return refusal.Error()
+	case errors.Is(err, errDial):
+		return "The server cannot be reached."
+	default:
+		return "The connection to the server was lost."
+	}
+}
+
+func (s *Session) setState(state State, problem string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.problem = state, problem
+}
+
+// SetMuted silences the own microphone for everybody.
+func (s *Session) SetMuted(muted bool) { s.microphone.setMuted(muted) }
+
+// SetProcessing switches the microphone's stages while it runs. Music mode changes the encoder too.
+func (s *Session) SetProcessing(p Processing) { s.microphone.setProcessing(p) }
+
+// SetMode changes the packet length; the microphone starts a new publication.
+func (s *Session) SetMode(m Mode) {
+	if _, err := frameSamples(m); err == nil {
+		s.microphone.setMode(m)
+	}
+}
+
+// SetInput changes the microphone. On an error the old one goes on.
+func (s *Session) SetInput(spec string) error { return s.microphone.setInput(spec) }
+
+// SetOutput changes the loudspeaker. On an error the old one goes on.
+func (s *Session) SetOutput(spec string) error {
+	if err := s.playout.setOutput(spec); err != nil {
+		return err
+	}
+	s.microphone.setFarEnd(s.playout.farEnd())
+	return nil
+}
+
+// SetStrip changes how a performer sounds at this machine.
+func (s *Session) SetStrip(id string, strip Strip) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.performers[id]
+	if p == nil {
+		return
+	}
+	strip.GainDB = max(-80, min(12, strip.GainDB))
+	strip.Pan = max(-1, min(1, strip.Pan))
+	p.settings = strip
+	s.applyStripsLocked()
+}
+
+// applyStripsLocked sets every local strip: while anybody is solo, the others are silent.
+func (s *Session) applyStripsLocked() {
+	solo := false
+	for _, p := range s.performers {
+		solo = solo || p.settings.Solo
+	}
+	for _, p := range s.performers {
+		p.strip.Set(mix.Settings{
+			GainDB: p.settings.GainDB, Pan: p.settings.Pan,
+			Mute: p.settings.Mute || solo && !p.settings.Solo,
+		})
+	}
+}
+
+// SetProgramStrip changes a performer's strip in the program. The server refuses it to all but hosts.
+func (s *Session) SetProgramStrip(id string, strip Strip) {
+	s.send(&signaling.StripSet{ParticipantID: id, GainDB: &strip.GainDB, Pan: &strip.Pan, Mute: &strip.Mute})
+}
+
+// SetOnAir starts or stops the broadcast. The server refuses it to all but hosts.
+func (s *Session) SetOnAir(live bool) { s.send(&signaling.OnAir{Live: live}) }
+
+// SendChat sends a line to everybody in the room.
+func (s *Session) SendChat(text string) error { return s.send(&signaling.Chat{Text: text}) }
+
+var errNotConnected = errors.New("there is no connection to the server now")
+
+// send passes a message to the server, if there is a connection.
+func (s *Session) send(m signaling.Message) error {
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	if conn == nil {
+		return errNotConnected
+	}
+	return conn.Send(m)
+}

@@ -1,0 +1,82 @@
+package session
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"gasso/internal/procstat"
+)
+
+// StatsWriter writes snapshots as JSON, one object a line, every figure with its unit in its name.
+type StatsWriter struct {
+	encoder *json.Encoder
+	sampler *procstat.Sampler
+}
+
+// NewStatsWriter writes to w.
+func NewStatsWriter(w io.Writer) *StatsWriter {
+	return &StatsWriter{encoder: json.NewEncoder(w), sampler: procstat.NewSampler(time.Now())}
+}
+
+// statsLine is the form of one line; docs/protocol.md is not about it, gasso headless --stats is.
+type statsLine struct {
+	At             string          `json:"at"`
+	State          State           `json:"state"`
+	Problem        string          `json:"problem,omitempty"`
+	Room           string          `json:"room"`
+	ParticipantID  string          `json:"participant_id"`
+	ServerRTTMS    float64         `json:"rtt_ms"`
+	ClockReady     bool            `json:"clock_ready"`
+	CPUPercent     float64         `json:"cpu_percent"`
+	MemoryBytes    int64           `json:"memory_bytes"`
+	CaptureMS      float64         `json:"capture_latency_ms"`
+	RenderMS       float64         `json:"render_latency_ms"`
+	BitrateBPS     int             `json:"bitrate_bps"`
+	Underruns      int64           `json:"underruns"`
+	OverrunSamples int64           `json:"overrun_samples"`
+	Muted          bool            `json:"muted"`
+	PeakDB         float64         `json:"peak_db"`
+	OutputPeakDB   float64         `json:"output_peak_db"`
+	OnAir          bool            `json:"on_air"`
+	Performers     []statsPerforms `json:"performers"`
+}
+
+type statsPerforms struct {
+	ID             string  `json:"id"`
+	Name           string  `json:"name"`
+	Quality        Quality `json:"quality"`
+	Direct         bool    `json:"direct"`
+	Forwarded      bool    `json:"forwarded"`
+	RTTMS          float64 `json:"direct_rtt_ms"`
+	TargetDelayMS  float64 `json:"target_delay_ms"`
+	ConcealedRatio float64 `json:"concealed_ratio"`
+	PacketsDirect  int64   `json:"packets_direct"`
+	PacketsForward int64   `json:"packets_forwarded"`
+	PacketsLost    int64   `json:"packets_lost"`
+	PeakDB         float64 `json:"peak_db"`
+}
+
+// Write adds one line.
+func (w *StatsWriter) Write(s Snapshot) error {
+	usage := w.sampler.Sample(s.At)
+	line := statsLine{
+		At: s.At.UTC().Format(time.RFC3339Nano), State: s.State, Problem: s.Problem, Room: s.Room, ParticipantID: s.Self.ID,
+		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
+		CaptureMS: inMS(s.Self.CaptureLatency), RenderMS: inMS(s.Self.RenderLatency), BitrateBPS: s.Self.EncoderBitrate,
+		Underruns: s.Self.Underruns, OverrunSamples: s.Self.Overruns, Muted: s.Self.Muted,
+		PeakDB: s.Self.Level.PeakDB, OutputPeakDB: s.Self.OutputLevel.PeakDB, OnAir: s.OnAir.Live,
+		Performers: make([]statsPerforms, 0, len(s.Performers)),
+	}
+	for _, p := range s.Performers {
+		line.Performers = append(line.Performers, statsPerforms{
+			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Forwarded: p.Link.Forwarded,
+			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), ConcealedRatio: p.ConcealedRatio,
+			PacketsDirect: p.Link.PacketsDirect, PacketsForward: p.Link.PacketsForward, PacketsLost: p.Link.PacketsLost,
+			PeakDB: p.Level.PeakDB,
+		})
+	}
+	return w.encoder.Encode(line)
+}
+
+func inMS(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

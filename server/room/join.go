@@ -1,6 +1,8 @@
 package room
 
 import (
+	"time"
+
 	"gasso/audio/mix"
 	"gasso/net/peer"
 	"gasso/net/signaling"

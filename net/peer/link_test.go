@@ -85,18 +85,17 @@ func TestNewPublicationStartsAgainOnTheSameTrack(t *testing.T) {
 		t.Fatal(err)
 	}
 	connected(t, a, b)
-	eventually(t, "first packet", func() bool {
-		_ = p.Write(makePacket(1, 0))
-		return b.count("anna") > 0
-	})
+	eventually(t, "way to the other side", func() bool { return p.Write(makePacket(1, 0)) == nil && p.Counters(a.link).Sent == 1 })
+	eventually(t, "first packet", func() bool { return b.count("anna") == 1 })
 	const far = 5 << 16 // beyond what the sequence number holds
 	for n := range int64(300) {
 		_ = p.Write(makePacket(1, far+n))
+		eventually(t, "packet", func() bool { return countGeneration(b.packets("anna"), 1) > int(n)+1 })
 	}
-	for n := range int64(300) { // numbers start over, packets come out of order
-		_ = p.Write(makePacket(2, n^1))
+	for n := range 300 { // numbers start over, and come out of order
+		_ = p.Write(makePacket(2, int64(n^1)))
+		eventually(t, "packet", func() bool { return countGeneration(b.packets("anna"), 2) == n+1 })
 	}
-	eventually(t, "all packets", func() bool { return countGeneration(b.packets("anna"), 2) == 300 })
 	got := b.packets("anna")
 	for _, p := range got {
 		checkIdentity(t, []packet.Packet{p}, p.Generation)
@@ -106,6 +105,7 @@ func TestNewPublicationStartsAgainOnTheSameTrack(t *testing.T) {
 	}
 }
 
+// countGeneration counts a generation's packets.
 func countGeneration(packets []packet.Packet, generation uint8) (n int) {
 	for _, p := range packets {
 		if p.Generation == generation {

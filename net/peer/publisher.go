@@ -173,6 +173,12 @@ func (t *localTrack) write(pk *packet.Packet) error {
 func (t *localTrack) writeNow(pk *packet.Packet) error {
 	t.header.Timestamp = pk.Timestamp()
 	putIdentity(&t.identity, pk)
+	if t.extensionID != 0 { // over again: an interceptor may have changed the list
+		t.header.Extensions = t.header.Extensions[:0]
+		if err := t.header.SetExtension(t.extensionID, t.identity[:]); err != nil {
+			return err
+		}
+	}
 	n, err := t.stream.WriteRTP(&t.header, pk.Payload)
 	t.header.SequenceNumber++
 	if n == 0 || err != nil {

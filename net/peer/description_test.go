@@ -1,0 +1,154 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"gasso/net/signaling"
+)
+
+const sdpHead = "v=0\r\no=- 1 42 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+const sdpOpus = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\n"
+
+func TestCheckDescription(t *testing.T) {
+	candidate := "a=candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host\r\n"
+	for _, c := range []struct {
+		name, kind, sdp string
+		want            error
+	}{
+		{"opus", "offer", sdpHead + sdpOpus, nil},
+		{"several", "answer", sdpHead + strings.Repeat(sdpOpus, maxMediaLines), nil},
+		{"rejected section", "answer", sdpHead + sdpOpus + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n", nil},
+		{"too many sections", "offer", sdpHead + strings.Repeat(sdpOpus, maxMediaLines+1), ErrBadSignal},
+		{"video", "offer", sdpHead + sdpOpus + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n", ErrNotAudio},
+		{"data channel", "offer", sdpHead + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", ErrNotAudio},
+		{"nothing", "offer", sdpHead, ErrNotAudio},
+		{"other codec", "offer", sdpHead + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=rtpmap:0 PCMU/8000\r\n", ErrNotAudio},
+		{"mono opus", "offer", sdpHead + "m=audio 9 UDP/TLS/RTP/SAVPF 9\r\na=rtpmap:9 opus/48000\r\n", ErrNotAudio},
+		{"not SDP", "offer", "hello", ErrBadSignal},
+		{"empty", "offer", "", ErrNotAudio},
+		{"too large", "offer", sdpHead + sdpOpus + strings.Repeat("a=x\r\n", 20000), ErrBadSignal},
+		{"too many candidates", "offer", sdpHead + sdpOpus + strings.Repeat(candidate, maxInlineCandidates+1), ErrBadSignal},
+		{"rollback", "rollback", sdpHead + sdpOpus, ErrBadSignal},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := checkDescription(&signaling.Description{Type: c.kind, SDP: c.sdp})
+			if !errors.Is(err, c.want) {
+				t.Fatalf("error %v, want %v", err, c.want)
+			}
+			if err == nil && got.version != 42 {
+				t.Errorf("version %d", got.version)
+			}
+		})
+	}
+}
+
+func TestAnswerNamesItsOffer(t *testing.T) {
+	marked := markAnswer(sdpHead+sdpOpus, 77)
+	got, err := checkDescription(&signaling.Description{Type: "answer", SDP: marked})
+	if err != nil || !got.isReply || got.answers != 77 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func FuzzCheckDescription(f *testing.F) {
+	f.Add("offer", sdpHead+sdpOpus)
+	f.Add("answer", markAnswer(sdpHead+sdpOpus, 1))
+	f.Add("offer", sdpHead+"m=video 0 a b\r\n")
+	f.Fuzz(func(t *testing.T, kind, text string) {
+		if _, err := checkDescription(&signaling.Description{Type: kind, SDP: text}); err == nil {
+			if !strings.Contains(strings.ToLower(text), "audio") {
+				t.Error("accepted without audio")
+			}
+		} else if !errors.Is(err, ErrBadSignal) && !errors.Is(err, ErrNotAudio) {
+			t.Errorf("error without a kind: %v", err)
+		}
+	})
+}
+
+func TestBadSignalsLeaveTheLinkAsItWas(t *testing.T) {
+	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	p := NewPublisher("anna")
+	mustAttach(t, p, a.link)
+	if err := a.link.Negotiate(); err != nil {
+		t.Fatal(err)
+	}
+	connected(t, a, b)
+	id := a.link.ID()
+	offer := func(link, sdp string) *signaling.Signal {
+		return &signaling.Signal{Link: link, Description: &signaling.Description{Type: "offer", SDP: sdp}}
+	}
+	answer := func(link, sdp string) *signaling.Signal {
+		return &signaling.Signal{Link: link, Description: &signaling.Description{Type: "answer", SDP: sdp}}
+	}
+	for _, c := range []struct {
+		name string
+		to   *side
+		s    *signaling.Signal
+		want error
+	}{
+		{"empty", b, &signaling.Signal{Link: id}, ErrBadSignal},
+		{"video", b, offer(id, sdpHead+"m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"), ErrNotAudio},
+		{"audio that pion cannot use", b, offer(id, strings.Replace(sdpHead, " 42 ", " 9999999999999999999 ", 1)+sdpOpus), ErrBadSignal},
+		{"offer to the offerer", a, offer(id, sdpHead+sdpOpus), ErrBadSignal},
+		{"answer to the answerer", b, answer(id, sdpHead+sdpOpus), ErrBadSignal},
+		{"offer of another connection", b, offer("other", sdpHead+sdpOpus), ErrStartOver},
+		{"answer of another connection", a, answer("other", sdpHead+sdpOpus), nil},
+		{"answer without an offer", a, answer(id, sdpHead+sdpOpus), nil},
+		{"wish of another connection", a, &signaling.Signal{Link: "other", Renegotiate: &signaling.Renegotiate{}}, nil},
+		{"wish without a connection", a, &signaling.Signal{Renegotiate: &signaling.Renegotiate{Restart: true}}, ErrStartOver},
+		{"wish from the offerer", b, &signaling.Signal{Link: id, Renegotiate: &signaling.Renegotiate{}}, ErrBadSignal},
+		{"candidate of another connection", b, &signaling.Signal{Link: "other", Candidate: &signaling.Candidate{Candidate: "candidate:x"}}, nil},
+		{"malformed candidate", b, &signaling.Signal{Link: id, Candidate: &signaling.Candidate{Candidate: "candidate:x"}}, ErrBadSignal},
+		{"overlong candidate", b, &signaling.Signal{Link: id, Candidate: &signaling.Candidate{Candidate: strings.Repeat("x", 600)}}, ErrBadSignal},
+	} {
+		if err := c.to.link.Handle(c.s); !errors.Is(err, c.want) {
+			t.Errorf("%s: error %v, want %v", c.name, err, c.want)
+		}
+	}
+	stop := flow(p, 1)
+	defer stop()
+	eventually(t, "packets", func() bool { return b.count("anna") > 5 })
+}
+
+func TestCandidateFloodIsBounded(t *testing.T) {
+	a, _ := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	var err error
+	for i := range maxCandidates + 1 {
+		if err != nil {
+			t.Fatalf("candidate %d: %v", i, err)
+		}
+		err = a.link.Handle(&signaling.Signal{Link: a.link.ID(), Candidate: &signaling.Candidate{
+			Candidate: fmt.Sprintf("candidate:%d 1 udp 1 127.0.0.1 %d typ host", i, 20000+i),
+		}})
+	}
+	if !errors.Is(err, ErrBadSignal) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestMethodsOfAClosedLinkSayIt(t *testing.T) {
+	f := newFactory(t, Config{})
+	a, _ := connect(t, f, f)
+	if err := a.link.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := NewPublisher("anna")
+	for name, err := range map[string]error{
+		"negotiate": a.link.Negotiate(), "restart": a.link.Restart(), "attach": p.AttachTo(a.link),
+		"handle": a.link.Handle(&signaling.Signal{Renegotiate: &signaling.Renegotiate{}}),
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	p.DetachFrom(a.link)
+	if s := a.link.Stats(); s.State != StateClosed {
+		t.Errorf("state %s", s.State)
+	}
+	if a.state() != StateClosed {
+		t.Errorf("last state told is %s", a.state())
+	}
+}

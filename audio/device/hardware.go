@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,9 @@ const (
 	openWithin  = 6 * time.Second
 	closeWithin = 2 * time.Second
 )
+
+// jackSockets is where a running JACK server listens.
+const jackSockets = "/dev/shm/jack_*_[0-9]*_[0-9]"
 
 // direction is one of the two ways sound goes.
 type direction struct {
@@ -40,12 +45,45 @@ func backends() []malgo.Backend {
 	case "darwin", "ios":
 		return []malgo.Backend{malgo.BackendCoreaudio}
 	case "linux":
-		return []malgo.Backend{malgo.BackendPulseaudio, malgo.BackendAlsa, malgo.BackendJack}
+		return linuxBackends()
 	case "android":
 		return []malgo.Backend{malgo.BackendAaudio, malgo.BackendOpensl}
 	default:
 		return []malgo.Backend{malgo.BackendSndio, malgo.BackendAudio4, malgo.BackendOss, malgo.BackendJack}
 	}
+}
+
+// linuxBackends leaves out what has no hardware or server behind it: ALSA and JACK then fill the
+// terminal with complaints, and ALSA offers its plug-ins as devices.
+func linuxBackends() []malgo.Backend {
+	list := []malgo.Backend{malgo.BackendPulseaudio} // which PipeWire also is
+	if exists("/dev/snd/pcm*") {
+		list = append(list, malgo.BackendAlsa)
+	}
+	if exists(jackSockets) {
+		list = append(list, malgo.BackendJack)
+	}
+	return list
+}
+
+func exists(pattern string) bool {
+	paths, err := filepath.Glob(pattern)
+	return err == nil && len(paths) > 0
+}
+
+// devices lists what is there, without ALSA's plug-ins, whose names have no card in them.
+func devices(context *malgo.AllocatedContext, backend malgo.Backend, way direction) ([]malgo.DeviceInfo, error) {
+	infos, err := context.Devices(way.kind)
+	if err != nil {
+		return nil, fmt.Errorf("list sound devices: %w", err)
+	}
+	if backend == malgo.BackendAlsa {
+		infos = slices.DeleteFunc(infos, func(info malgo.DeviceInfo) bool {
+			id := idText(backend, info.ID)
+			return id != "default" && !strings.Contains(id, ":")
+		})
+	}
+	return infos, nil
 }
 
 // hardware is one device opened once, with a context of its own. A device that died takes its context
@@ -70,7 +108,7 @@ func openHardware(way direction, id string, period int, f process) (*hardware, e
 		if err != nil {
 			continue
 		}
-		infos, err := context.Devices(way.kind)
+		infos, err := devices(context, backend, way)
 		if err == nil {
 			device, info := pick(backend, infos, id)
 			if device != nil || id == "" && len(infos) > 0 {
@@ -109,8 +147,8 @@ func names(infos []Info) string {
 
 // pick finds the device with an ID, else one with that name. Without an ID it returns no device, for
 // the default, and what is known of that.
-func pick(backend malgo.Backend, devices []malgo.DeviceInfo, id string) (*malgo.DeviceInfo, Info) {
-	infos := describe(backend, devices)
+func pick(backend malgo.Backend, list []malgo.DeviceInfo, id string) (*malgo.DeviceInfo, Info) {
+	infos := describe(backend, list)
 	if id == "" {
 		for _, info := range infos {
 			if info.Default {
@@ -121,22 +159,22 @@ func pick(backend malgo.Backend, devices []malgo.DeviceInfo, id string) (*malgo.
 	}
 	for i, info := range infos {
 		if info.ID == id {
-			return &devices[i], info
+			return &list[i], info
 		}
 	}
 	for i, info := range infos {
 		if info.Name == id {
-			return &devices[i], info
+			return &list[i], info
 		}
 	}
 	return nil, Info{}
 }
 
 // describe turns what the sound system says into Info.
-func describe(backend malgo.Backend, devices []malgo.DeviceInfo) []Info {
-	infos := make([]Info, len(devices))
-	for i := range devices {
-		infos[i] = Info{ID: idText(backend, devices[i].ID), Name: devices[i].Name(), Default: devices[i].IsDefault != 0}
+func describe(backend malgo.Backend, list []malgo.DeviceInfo) []Info {
+	infos := make([]Info, len(list))
+	for i := range list {
+		infos[i] = Info{ID: idText(backend, list[i].ID), Name: list[i].Name(), Default: list[i].IsDefault != 0}
 	}
 	return infos
 }
@@ -297,7 +335,7 @@ func listBoth() (both [2][]Info, err error) {
 			continue
 		}
 		for i, way := range []direction{capturing, rendering} {
-			if infos, err := context.Devices(way.kind); err == nil {
+			if infos, err := devices(context, backend, way); err == nil {
 				both[i] = describe(backend, infos)
 			}
 		}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"strings"
 	"sync"
@@ -84,11 +83,11 @@ func (p *testPerformer) openLink(ctx context.Context, freq float64) {
 	if err := publisher.AttachTo(p.link); err != nil {
 		p.t.Fatal(err)
 	}
-	p.wg.Go(p.runReceive)
+	p.wg.Go(func() { p.runReceive(ctx) })
 	p.wg.Go(func() { p.runPlay(ctx, publisher, freq) })
 }
 
-func (p *testPerformer) runReceive() {
+func (p *testPerformer) runReceive(ctx context.Context) {
 	for {
 		m, err := p.conn.Receive()
 		if err != nil {
@@ -96,7 +95,7 @@ func (p *testPerformer) runReceive() {
 		}
 		switch m := m.(type) {
 		case *signaling.Signal:
-			if err := p.link.Handle(m); err != nil && !errors.Is(err, peer.ErrClosed) {
+			if err := p.link.Handle(m); err != nil && ctx.Err() == nil {
 				p.t.Errorf("handle signal: %v", err)
 			}
 		case *signaling.ClockPong:

@@ -9,11 +9,12 @@ import (
 )
 
 const (
-	farTargetSamples = 240            // what should be left at the worst moment of a second (5 ms)
-	farJumpSamples   = 2400           // off by more is put right at once (50 ms), by less slowly
-	farWindowBlocks  = 100            // one second of blocks
-	farProportional  = 200e-6 / 480.0 // correction for each sample of error
-	farIntegral      = 20e-6 / 480.0  // and for each second of it
+	farTargetSamples = 240  // what should be left at the worst moment of a second (5 ms)
+	farJumpSamples   = 2400 // off by more is put right at once (50 ms), by less slowly
+	farWindowBlocks  = 100  // one second of blocks
+	farRadians       = 0.1  // of a critically damped loop, a second
+	farProportional  = 2 * farRadians / sampleRate
+	farIntegral      = farRadians * farRadians / sampleRate
 	farMaxCorrect    = 500e-6
 	farReadSamples   = 256
 )

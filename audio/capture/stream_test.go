@@ -1,0 +1,409 @@
+package capture
+
+import (
+	"errors"
+	"io"
+	"math"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gasso/assets/wasm"
+	"gasso/audio/audiotest"
+	"gasso/audio/device"
+	"gasso/audio/opus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// simulated is a stream whose microphone delivers exactly when the stream waits for it.
+type simulated struct {
+	t       testing.TB
+	mic     *microphone
+	stream  *Stream
+	decoder *opus.Decoder
+	pcm     []float32
+	before  func() // before each callback
+}
+
+func simulate(t testing.TB, m *microphone, cfg Config) *simulated {
+	t.Helper()
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := opus.NewDecoder(cfg.Encoder.Channels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = s.Close()
+		d.Close()
+	})
+	return &simulated{t: t, mic: m, stream: s, decoder: d, pcm: make([]float32, opus.MaxPacketSamples*cfg.Encoder.Channels)}
+}
+
+// run returns what a listener hears of some seconds, and the first packet's room time.
+func (s *simulated) run(seconds float64) (heard []float32, first int64) {
+	s.t.Helper()
+	next := int64(0)
+	for fed := 0; fed < int(seconds*200); fed++ {
+		if s.before != nil {
+			s.before()
+		}
+		s.mic.callback(240)
+		for s.stream.capture.ready() {
+			packet, err := s.stream.Read()
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			if first == 0 {
+				first, next = packet.FirstSample, packet.FirstSample
+			}
+			if packet.FirstSample != next {
+				s.t.Fatalf("packet at %d, want %d", packet.FirstSample, next)
+			}
+			next += int64(packet.Samples)
+			n, err := s.decoder.Decode(s.pcm, packet.Payload)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			heard = append(heard, s.pcm[:n*s.stream.cfg.Encoder.Channels]...)
+		}
+	}
+	return heard, first
+}
+
+// ready tells that a Read would not wait.
+func (c *capturer) ready() bool {
+	for len(c.chain.out) < c.frame*c.channels {
+		if !c.pull() {
+			return false
+		}
+	}
+	return true
+}
+
+func play(pcm []float32) func(int64) float32 {
+	return func(frame int64) float32 { return pcm[int(frame)%len(pcm)] }
+}
+
+func TestToneArrivesAtItsLevelAndRoomTime(t *testing.T) {
+	for _, channels := range []int{1, 2} {
+		for _, frame := range []int{120, 240, 480} {
+			m := newMicrophone(nil)
+			tone := audiotest.Tone(1000, -12, 48000, 1)
+			m.signal = func(f int64) float32 { // a burst from 2 s to 3 s
+				if f < 96000 || f >= 144000 {
+					return 0
+				}
+				return tone[f-96000]
+			}
+			heard, first := simulate(t, m, testConfig(m, channels, frame)).run(4)
+			mono := audiotest.Channel(heard, channels-1, channels)
+			begin := int(roomSample(m.start) + 96000 - first)
+			level := audiotest.ToneLevelDB(mono[begin+4800:begin+43200], 0, 1, 1000)
+			if math.Abs(level+12) > 0.6 {
+				t.Errorf("%d channels, %d samples: tone is at %.2f dBFS, want -12", channels, frame, level)
+			}
+			at := 0
+			for at < len(mono) && math.Abs(float64(mono[at])) < 0.1 {
+				at++
+			}
+			if off := at - begin; off < -24 || off > 24 {
+				t.Errorf("%d channels, %d samples: tone begins %d samples off its room time", channels, frame, off)
+			}
+		}
+	}
+}
+
+func model(t testing.TB) []byte {
+	m, err := wasm.RNNoise()
+	if err != nil {
+		t.Skip(err)
+	}
+	return m
+}
+
+func TestSwitchesKeepRoomTimeWhileRunning(t *testing.T) {
+	speech := audiotest.Speech(1, -24, 20*48000)
+	m := newMicrophone(play(speech))
+	cfg := testConfig(m, 2, 240)
+	cfg.NoiseModel = model(t)
+	s := simulate(t, m, cfg)
+	switches := []Processing{{}, {NoiseSuppression: true}, {NoiseSuppression: true, AutoGainControl: true}, {Music: true, NoiseSuppression: true}, {AutoGainControl: true}, {NoiseSuppression: true}}
+	var heard []float32
+	var first int64
+	for i, p := range switches { // run fails when a packet does not continue the one before
+		if err := s.stream.SetProcessing(p); err != nil {
+			t.Fatal(err)
+		}
+		part, begin := s.run(3)
+		if i == 0 {
+			first = begin
+		}
+		heard = append(heard, part...)
+		mono := audiotest.Channel(heard, 0, 2)
+		from := len(mono) - 2*48000
+		offset := int(first - roomSample(m.start))
+		want := speech[offset+from+240 : offset+from+240+72000] // a lag of 240 is none
+		lag, correlation := audiotest.Delay(want, mono[from:from+72000], 480)
+		delay := s.stream.Stats().ProcessingSamples
+		t.Logf("%+v: off by %d samples, correlation %.2f, processing delays by %d", p, lag-240, correlation, delay)
+		if lag < 240-30 || lag > 240+30 || correlation < 0.8 {
+			t.Errorf("%+v: off by %d samples, correlation %.2f", p, lag-240, correlation)
+		}
+		if got := s.stream.Stats().Processing; p.Music && got != (Processing{Music: true}) || !p.Music && got != p {
+			t.Errorf("%+v is in effect as %+v", p, got)
+		}
+	}
+}
+
+func TestNoiseSuppressionAndGainControlWork(t *testing.T) {
+	pcm := audiotest.Noise(1, -52, 30*48000, 1)
+	for i, x := range audiotest.Speech(1, -36, 24*48000) {
+		pcm[i] += x
+	}
+	m := newMicrophone(play(pcm))
+	cfg := testConfig(m, 2, 240)
+	cfg.NoiseModel = model(t)
+	cfg.Processing = Processing{NoiseSuppression: true, AutoGainControl: true}
+	s := simulate(t, m, cfg)
+	s.run(23)
+	gain := s.stream.Stats().GainDB
+	s.run(2)
+	gap, _ := s.run(4)
+	level := audiotest.RMSDB(gap)
+	t.Logf("gain %.1f dB, gap at %.1f dBFS, %v a frame", gain, level, s.stream.Stats().FrameTime)
+	if gain < 10 || gain > 20 {
+		t.Errorf("gain for speech at -36 dBFS is %.1f dB", gain)
+	}
+	if level > -52+gain-20 {
+		t.Errorf("noise in the gap is at %.1f dBFS, want 20 dB less than without suppression", level)
+	}
+}
+
+func TestMuteIsSilenceAndLevelGoesOn(t *testing.T) {
+	m := newMicrophone(play(audiotest.Tone(500, -12, 48000, 1)))
+	s := simulate(t, m, testConfig(m, 2, 240))
+	s.run(1)
+	s.stream.SetMuted(true)
+	s.run(0.1)
+	heard, _ := s.run(0.5)
+	if level := audiotest.PeakDB(heard); level > -90 {
+		t.Errorf("muted, the peak is at %.1f dBFS", level)
+	}
+	if level := s.stream.Level(); level.PeakDB < -13 {
+		t.Errorf("muted, the meter shows %.1f dBFS, want -12", level.PeakDB)
+	}
+	s.stream.SetMuted(false)
+	s.run(0.1)
+	heard, _ = s.run(0.5)
+	if level := audiotest.ToneLevelDB(heard, 0, 2, 500); math.Abs(level+12) > 0.6 {
+		t.Errorf("not muted any more, the tone is at %.1f dBFS", level)
+	}
+}
+
+func TestEncoderSettingsTakeEffectWhileRunning(t *testing.T) {
+	m := newMicrophone(play(audiotest.Noise(1, -20, 48000, 1)))
+	s := simulate(t, m, testConfig(m, 2, 240))
+	size := func() (bytes int) {
+		for range 200 {
+			m.callback(240)
+			for s.stream.capture.ready() {
+				packet, err := s.stream.Read()
+				if err != nil {
+					t.Fatal(err)
+				}
+				bytes += len(packet.Payload)
+			}
+		}
+		return bytes
+	}
+	size()
+	before := size()
+	if err := errors.Join(s.stream.SetBitrate(64000), s.stream.SetComplexity(0)); err != nil {
+		t.Fatal(err)
+	}
+	if after := size(); after > before*6/10 {
+		t.Errorf("half the bitrate gives %d bytes a second after %d", after, before)
+	}
+	if s.stream.SetBitrate(1) == nil || s.stream.SetComplexity(11) == nil {
+		t.Error("an impossible setting is accepted")
+	}
+}
+
+func TestDTXLeavesHolesInSamples(t *testing.T) {
+	m := newMicrophone(func(f int64) float32 {
+		if f/48000%2 == 1 {
+			return 0
+		}
+		return float32(0.2 * math.Sin(float64(f)*0.05))
+	})
+	cfg := testConfig(m, 1, 480)
+	cfg.Encoder = opus.EncoderConfig{Channels: 1, BitrateBPS: 32000, FrameSamples: 480, Complexity: 5, Application: opus.VoIP}
+	s := simulate(t, m, cfg)
+	if err := s.stream.SetDTX(true); err != nil {
+		t.Fatal(err)
+	}
+	next, holes := int64(0), 0
+	go func() {
+		for range 10 * 200 {
+			for m.ring.Len() > 2400 {
+				time.Sleep(time.Millisecond)
+			}
+			m.callback(240)
+			select {
+			case m.wake <- struct{}{}:
+			default:
+			}
+		}
+		_ = s.stream.Close()
+	}()
+	for {
+		packet, err := s.stream.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case next != 0 && !packet.Gap && packet.FirstSample != next:
+			t.Fatalf("packet at %d, want %d, without a gap", packet.FirstSample, next)
+		case next != 0 && packet.Gap:
+			if packet.FirstSample <= next {
+				t.Fatalf("packet at %d after a gap from %d", packet.FirstSample, next)
+			}
+			holes++
+		}
+		next = packet.FirstSample + int64(packet.Samples)
+	}
+	if silent := s.stream.Stats().SilentPackets; holes < 3 || silent < 100 {
+		t.Errorf("%d holes and %d packets left out, want 3 and 100 at least", holes, silent)
+	}
+}
+
+func TestFramesAllocateNothing(t *testing.T) {
+	m := newMicrophone(play(audiotest.Speech(1, -24, 48000)))
+	cfg := testConfig(m, 2, 240)
+	cfg.NoiseModel = model(t)
+	cfg.Processing = Processing{NoiseSuppression: true, AutoGainControl: true}
+	s := simulate(t, m, cfg)
+	s.run(1)
+	pcm := make([]float32, 2*240)
+	m.buffer = make([]float32, 0, 4800)
+	audiotest.CheckNoAllocs(t, func() {
+		m.callback(240)
+		for s.stream.capture.captureFrame(pcm) {
+		}
+	})
+}
+
+func TestCloseEndsAWaitingRead(t *testing.T) {
+	m := newMicrophone(nil)
+	s, err := Open(testConfig(m, 2, 240))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, err := s.Read()
+		done <- err
+	}()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, io.EOF) {
+		t.Errorf("Read returns %v, want io.EOF", err)
+	}
+	if _, err := s.Read(); !errors.Is(err, io.EOF) {
+		t.Errorf("Read after Close returns %v, want io.EOF", err)
+	}
+	if err := s.SetProcessing(Processing{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("SetProcessing after Close returns %v", err)
+	}
+	_ = s.Stats()
+	_ = s.Close()
+}
+
+func TestStreamsDoNotDisturbEachOther(t *testing.T) {
+	open := make(chan error, 8)
+	for range cap(open) {
+		go func() {
+			s, err := Open(testConfig(newMicrophone(nil), 2, 240))
+			if err == nil {
+				err = s.Close()
+			}
+			open <- err
+		}()
+	}
+	for range cap(open) {
+		if err := <-open; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWhatCannotBeOpenedIsAnError(t *testing.T) {
+	m := newMicrophone(nil)
+	bad := testConfig(m, 2, 241)
+	for _, cfg := range []Config{{}, {Source: m}, bad} {
+		if s, err := Open(cfg); err == nil {
+			_ = s.Close()
+			t.Errorf("%+v is accepted", cfg)
+		}
+	}
+	cfg := testConfig(m, 2, 240)
+	cfg.Processing.NoiseSuppression = true
+	s, err := Open(cfg) // without the module
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if stats := s.Stats(); stats.Missing == "" || stats.Processing.NoiseSuppression {
+		t.Errorf("without the module: %+v", stats)
+	}
+}
+
+func TestToneDeviceIsHeard(t *testing.T) {
+	source, err := device.OpenCapture(device.Config{Spec: device.Spec{Kind: device.Tone, Frequency: 440}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	s, err := Open(Config{
+		Source:     source,
+		Encoder:    opus.EncoderConfig{Channels: 2, BitrateBPS: 128000, FrameSamples: 240, Complexity: 5},
+		RoomSample: roomSample,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	d, err := opus.NewDecoder(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var heard []float32
+	pcm := make([]float32, 2*opus.MaxPacketSamples)
+	for len(heard) < 2*96000 {
+		packet, err := s.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if late := roomSample(time.Now()) - packet.FirstSample; late < 0 || late > 24000 {
+			t.Fatalf("a packet's first sample is %d samples old", late)
+		}
+		n, err := d.Decode(pcm, packet.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard = append(heard, pcm[:2*n]...)
+	}
+	if level := audiotest.ToneLevelDB(heard[48000:], 1, 2, 440); math.Abs(level-device.ToneLevelDB) > 0.6 {
+		t.Errorf("tone is at %.1f dBFS, want %d", level, device.ToneLevelDB)
+	}
+}

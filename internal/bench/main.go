@@ -1,0 +1,180 @@
+// Command bench measures the built programs as their users run them and prints Markdown tables: a
+// row for each case, with the goal, what was measured and whether that is enough. Its exit status
+// says only whether it could run.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+
+	"gasso/internal/procstat"
+)
+
+const (
+	warmUp      = 5 * time.Second
+	measured    = 20 * time.Second
+	performers  = 4
+	busyPercent = 85.0 // a machine above says nothing about us
+)
+
+func main() {
+	if err := run(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out io.Writer) error {
+	fmt.Fprintf(out, "A room of %d on one machine, measured for %v; CPU in %% of one core.\n\n", performers, measured)
+	fmt.Fprintln(out, "| case | figure | goal | measured | ok |\n|---|---|---|---|---|")
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"live, no processing", nil},
+		{"live, echo, noise and gain on", []string{"--aec", "voice", "--ns", "on", "--agc", "on"}},
+		{"studio, no processing", []string{"--mode", "studio"}},
+	} {
+		if err := room(out, c.name, c.args); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// room runs a server and its performers and prints what they use.
+func room(out io.Writer, name string, args []string) error {
+	var running group
+	defer running.end()
+	base, server, err := running.server()
+	if err != nil {
+		return err
+	}
+	pids := []int32{server}
+	for i := range performers {
+		all := append([]string{"headless", "--server", base, "--room", "demo", "--name", fmt.Sprint("P", i), "--input", fmt.Sprintf("tone:%d", 440+110*i)}, args...)
+		c, err := running.start(io.Discard, "bin/gasso", all...)
+		if err != nil {
+			return err
+		}
+		pids = append(pids, int32(c.Process.Pid)) //nolint:gosec // process ids fit
+	}
+	time.Sleep(warmUp)
+	samplers := make([]*procstat.Sampler, len(pids))
+	for i, pid := range pids {
+		samplers[i] = procstat.NewSamplerOf(pid, time.Now())
+	}
+	busy, err := cpu.Percent(measured, false)
+	if err != nil {
+		return fmt.Errorf("measure the machine: %w", err)
+	}
+	usage := make([]procstat.Usage, len(pids))
+	for i, s := range samplers {
+		usage[i] = s.Sample(time.Now())
+	}
+	report(out, name, busy[0], usage)
+	return nil
+}
+
+// report prints the rows of one room: the server and the heaviest performer.
+func report(out io.Writer, name string, busy float64, usage []procstat.Usage) {
+	heaviest := procstat.Usage{}
+	for _, u := range usage[1:] {
+		heaviest.CPUPercent = max(heaviest.CPUPercent, u.CPUPercent)
+		heaviest.MemoryBytes = max(heaviest.MemoryBytes, u.MemoryBytes)
+	}
+	for _, row := range []struct {
+		figure     string
+		goal, got  float64
+		unit       string
+		ofMachines bool
+	}{
+		{"performer CPU", 20, heaviest.CPUPercent, "%", true},
+		{"performer memory", 128, float64(heaviest.MemoryBytes) / (1 << 20), "MiB", false},
+		{"server CPU", 30, usage[0].CPUPercent, "%", true},
+		{"server memory", 192, float64(usage[0].MemoryBytes) / (1 << 20), "MiB", false},
+	} {
+		ok := "ok"
+		if row.got > row.goal {
+			ok = "short"
+		}
+		if row.ofMachines && busy > busyPercent {
+			ok = fmt.Sprintf("not measured: machine %.0f %% busy", busy)
+		}
+		fmt.Fprintf(out, "| %s | %s | <= %.0f %s | %.1f %s | %s |\n", name, row.figure, row.goal, row.unit, row.got, row.unit, ok)
+	}
+}
+
+// group is the processes of one measurement.
+type group struct {
+	commands []*exec.Cmd
+	folders  []string
+}
+
+func (g *group) start(stdout io.Writer, name string, args ...string) (*exec.Cmd, error) {
+	c := exec.Command(name, args...)
+	c.Stdout = stdout
+	if err := c.Start(); err != nil {
+		return nil, fmt.Errorf("start %s (make build makes it): %w", name, err)
+	}
+	g.commands = append(g.commands, c)
+	return c, nil
+}
+
+// server starts a server on free ports and waits until it is there.
+func (g *group) server() (base string, pid int32, err error) {
+	data, err := os.MkdirTemp("", "gasso-bench")
+	if err != nil {
+		return "", 0, err
+	}
+	g.folders = append(g.folders, data)
+	address, err := freeAddress()
+	if err != nil {
+		return "", 0, err
+	}
+	r, w := io.Pipe()
+	defer r.Close()
+	c, err := g.start(w, "bin/gasso-server", "serve", "--dev", "--http", address, "--ops", "off", "--rtc-udp", "0", "--rtc-tcp", "0", "--data", data)
+	if err != nil {
+		return "", 0, err
+	}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "listener") {
+			return "http://" + address, int32(c.Process.Pid), nil //nolint:gosec // process ids fit
+		}
+	}
+	return "", 0, errors.New("the server did not start")
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// end ends everything and waits.
+func (g *group) end() {
+	for _, c := range g.commands {
+		_ = c.Process.Signal(syscall.SIGTERM)
+	}
+	for _, c := range g.commands {
+		_ = c.Wait()
+	}
+	for _, f := range g.folders {
+		_ = os.RemoveAll(f)
+	}
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Shows that a minimal Debian with nothing but Go, git and make added sets Gasso up, tests it and runs
+# it: debootstrap into FOLDER, clone this commit there, make test, make run for a while. Needs root
+# and debootstrap; uses this machine's package sources, name resolution and certificates.
+# Usage: minimal.sh FOLDER [test|run|all]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+target=${1:?name an empty folder with 15 GB of room}
+what=${2:-all}
+suite=${SUITE:-bookworm}
+[ "$(id -u)" -eq 0 ] || { echo "minimal: run as root" >&2; exit 1; }
+command -v debootstrap >/dev/null || { echo "minimal: apt-get install debootstrap" >&2; exit 1; }
+source=$(git rev-parse --show-toplevel)
+goroot=$(go env GOROOT)
+mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" 2>/dev/null | head -n 1)
+
+unmount() {
+    local at
+    for at in dev/shm dev/pts dev proc sys; do
+        mountpoint -q "$target/$at" && umount -l "$target/$at"
+    done
+}
+trap unmount EXIT
+
+if [ ! -e "$target/etc/debian_version" ]; then
+    debootstrap --variant=minbase --include=ca-certificates,git,make "$suite" "$target" "$mirror"
+fi
+# What lets this machine reach its package sources lets the chroot reach them too.
+rm -rf "$target/etc/apt"
+cp -a /etc/apt "$target/etc/apt"
+cp -aL /etc/resolv.conf /etc/hosts "$target/etc/"
+for f in /etc/ssl/certs /usr/share/ca-certificates /usr/local/share/ca-certificates; do
+    [ -d "$f" ] && mkdir -p "$target$f" && cp -a "$f/." "$target$f/"
+done
+for f in /root/.npmrc /root/.config/go/env; do
+    [ -f "$f" ] && install -D "$f" "$target$f"
+done
+npm config list --json 2>/dev/null | sed -n 's/^ *"\(cafile\|registry\)": "\(.*\)",\{0,1\}$/\1=\2/p' >>"$target/root/.npmrc" || true
+cafile=$(npm config get cafile 2>/dev/null || true)
+[ -f "$cafile" ] && install -D "$cafile" "$target$cafile"
+
+mkdir -p "$target/usr/local/go"
+cp -a "$goroot/." "$target/usr/local/go/"
+rm -rf "$target/home/gasso"
+git clone -q "$source" "$target/home/gasso"
+
+mount -t proc proc "$target/proc"
+mount --bind /dev "$target/dev"
+mkdir -p "$target/dev/shm"
+mount -t tmpfs tmpfs "$target/dev/shm"
+
+inside() {
+    env -i HOME=/root TERM=dumb LANG=C.UTF-8 PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        GOTOOLCHAIN=local CI=true chroot "$target" bash -c "cd /home/gasso && $1"
+}
+if [ "$what" != run ]; then
+    inside "make test"
+fi
+if [ "$what" != test ]; then
+    inside "make build && (timeout --preserve-status 40 make run || true) & sleep 30; \
+        for try in \$(seq 60); do
+            if ffprobe -v error -show_entries stream=codec_name -of csv=p=0 http://127.0.0.1:8080/live/room-demo/playlist.m3u8; then
+                echo 'minimal: make run is on air'; wait; exit 0
+            fi
+            sleep 2
+        done; exit 1"
+fi

@@ -26,6 +26,8 @@ type description struct {
 	version uint64 // of the origin line: rises with every description of one side
 	answers uint64 // the offer's version, if known
 	isReply bool   // answers is set
+
+	fingerprint string // of the certificate (RFC 8122); one for all sections
 }
 
 // checkDescription refuses what is too large, malformed or anything but Opus audio.
@@ -48,7 +50,7 @@ func checkDescription(d *signaling.Description) (description, error) {
 	if err := checkMedia(parsed.MediaDescriptions); err != nil {
 		return description{}, err
 	}
-	checked := description{version: parsed.Origin.SessionVersion}
+	checked := description{version: parsed.Origin.SessionVersion, fingerprint: fingerprintOf(&parsed)}
 	if value, ok := parsed.Attribute(attributeAnswers); ok {
 		version, err := strconv.ParseUint(value, 10, 64)
 		if err != nil {
@@ -57,6 +59,18 @@ func checkDescription(d *signaling.Description) (description, error) {
 		checked.answers, checked.isReply = version, true
 	}
 	return checked, nil
+}
+
+func fingerprintOf(parsed *sdp.SessionDescription) string {
+	if value, ok := parsed.Attribute("fingerprint"); ok {
+		return value
+	}
+	for _, m := range parsed.MediaDescriptions {
+		if value, ok := m.Attribute("fingerprint"); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // checkMedia wants audio sections alone, each with Opus unless it is rejected (port 0).

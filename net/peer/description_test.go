@@ -91,10 +91,10 @@ func TestBadSignalsLeaveTheLinkAsItWas(t *testing.T) {
 	}{
 		{"empty", b, &signaling.Signal{Link: id}, ErrBadSignal},
 		{"video", b, offer(id, sdpHead+"m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"), ErrNotAudio},
-		{"audio that pion cannot use", b, offer(id, strings.Replace(sdpHead, " 42 ", " 9999999999999999999 ", 1)+sdpOpus), ErrBadSignal},
 		{"offer to the offerer", a, offer(id, sdpHead+sdpOpus), ErrBadSignal},
 		{"answer to the answerer", b, answer(id, sdpHead+sdpOpus), ErrBadSignal},
 		{"offer of another connection", b, offer("other", sdpHead+sdpOpus), ErrStartOver},
+		{"offer with another certificate", b, offer(id, sdpHead+sdpOpus+"a=fingerprint:sha-256 00\r\n"), ErrStartOver},
 		{"answer of another connection", a, answer("other", sdpHead+sdpOpus), nil},
 		{"answer without an offer", a, answer(id, sdpHead+sdpOpus), nil},
 		{"wish of another connection", a, &signaling.Signal{Link: "other", Renegotiate: &signaling.Renegotiate{}}, nil},

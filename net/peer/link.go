@@ -25,7 +25,8 @@ var (
 // State is how a link is.
 type State string
 
-// The states of a link. A disconnected link may come back by itself, a failed one needs Restart.
+// The states of a link. A disconnected link may come back by itself, a failed one needs Restart;
+// closed is only what Close was called on.
 const (
 	StateNew          State = "new"
 	StateConnecting   State = "connecting"
@@ -194,7 +195,7 @@ func (l *Link) call(do func() error) error {
 // noteState publishes pc's present state; pion's callbacks may come out of order.
 func (l *Link) noteState() {
 	state := linkState(l.pc.ConnectionState())
-	if state == *l.state.Load() || state == StateClosed {
+	if state == *l.state.Load() {
 		return
 	}
 	l.state.Store(&state)
@@ -209,10 +210,8 @@ func linkState(s webrtc.PeerConnectionState) State {
 		return StateConnected
 	case webrtc.PeerConnectionStateDisconnected:
 		return StateDisconnected
-	case webrtc.PeerConnectionStateFailed:
+	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed: // closed by the other side
 		return StateFailed
-	case webrtc.PeerConnectionStateClosed:
-		return StateClosed
 	}
 	return StateNew
 }

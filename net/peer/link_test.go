@@ -1,7 +1,9 @@
 package peer
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"gasso/net/packet"
@@ -223,19 +225,16 @@ func TestRestartFindsNewCredentialsWhileMediaFlows(t *testing.T) {
 	}
 }
 
-func remoteFragment(t *testing.T, l *Link) (fragment string) {
+func remoteFragment(t *testing.T, l *Link) string {
 	t.Helper()
-	if d := l.pc.CurrentRemoteDescription(); d != nil {
-		parsed, err := d.Unmarshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range parsed.MediaDescriptions {
-			if value, ok := m.Attribute("ice-ufrag"); ok {
-				return value
-			}
-		}
-		fragment, _ = parsed.Attribute("ice-ufrag")
+	d := l.pc.CurrentRemoteDescription()
+	if d == nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(d.SDP, "a=ice-ufrag:")
+	fragment, _, found := strings.Cut(rest, "\r\n")
+	if !found {
+		t.Fatalf("no ICE credentials in %s", d.SDP)
 	}
 	return fragment
 }
@@ -259,4 +258,82 @@ func TestLostOfferAndAnswerAreRepeated(t *testing.T) {
 	stop := flow(p, 1)
 	defer stop()
 	eventually(t, "packets", func() bool { return b.count("anna") > 5 })
+}
+
+func TestAnswererAsksForTheFirstOffer(t *testing.T) {
+	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	p := NewPublisher("anna")
+	mustAttach(t, p, a.link)
+	if err := b.link.Negotiate(); err != nil { // a has not begun
+		t.Fatal(err)
+	}
+	stop := flow(p, 1)
+	defer stop()
+	eventually(t, "packets", func() bool { return b.count("anna") > 5 })
+	id := a.link.ID()
+	if err := a.link.Handle(&signaling.Signal{Link: id, Renegotiate: &signaling.Renegotiate{Reason: "test"}}); err != nil {
+		t.Error(err)
+	}
+	had := b.count("anna")
+	eventually(t, "packets after another offer", func() bool { return b.count("anna") > had+5 })
+}
+
+func TestEndOfTheOtherSideIsToldAtOnce(t *testing.T) {
+	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	p := NewPublisher("anna")
+	mustAttach(t, p, a.link)
+	if err := a.link.Negotiate(); err != nil {
+		t.Fatal(err)
+	}
+	connected(t, a, b)
+	stop := flow(p, 1)
+	defer stop()
+	eventually(t, "packets", func() bool { return b.count("anna") > 5 })
+	if err := b.link.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "failure", func() bool { return a.state() == StateFailed })
+	if err := a.link.Restart(); !errors.Is(err, ErrStartOver) {
+		t.Errorf("restart: %v", err)
+	}
+	if err := a.link.Handle(&signaling.Signal{Renegotiate: &signaling.Renegotiate{}}); !errors.Is(err, ErrStartOver) {
+		t.Errorf("wish of a new connection: %v", err)
+	}
+}
+
+// TestRebornAnswererIsNotMistaken has a new PeerConnection answer a restart that was meant for one
+// that is gone.
+func TestRebornAnswererIsNotMistaken(t *testing.T) {
+	f := newFactory(t, Config{})
+	a, b := connect(t, f, f)
+	if err := a.link.Negotiate(); err != nil {
+		t.Fatal(err)
+	}
+	connected(t, a, b)
+	answers := make(chan *signaling.Signal, 1)
+	reborn, err := f.NewLink(LinkConfig{LocalID: "bela", RemoteID: "anna", Send: func(s *signaling.Signal) {
+		if s.Description != nil {
+			answers <- s
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	offers := make(chan *signaling.Signal, 8)
+	steal := func(s *signaling.Signal) bool {
+		if s.Description != nil {
+			offers <- s
+		}
+		return false
+	}
+	a.filter.Store(&steal)
+	if err := a.link.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := reborn.Handle(<-offers); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.link.Handle(<-answers); !errors.Is(err, ErrStartOver) {
+		t.Errorf("answer of the new connection: %v", err)
+	}
 }

@@ -28,9 +28,10 @@ type negotiation struct {
 	askedRestart bool   // answerer: the outstanding wish is for a restart
 	offered      uint64 // version of our last offer, or of the last one that we answered
 
-	described bool // the remote description is there
-	early     []webrtc.ICECandidateInit
-	taken     int // candidates since the last description
+	described   bool   // the remote description is there
+	fingerprint string // of the other side's certificate
+	early       []webrtc.ICECandidateInit
+	taken       int // candidates since the last description
 
 	repeat *time.Timer // to say again what is outstanding
 }
@@ -46,8 +47,7 @@ func newNegotiation() negotiation {
 	return negotiation{tracks: map[*Publisher]*attachment{}, repeat: repeat}
 }
 
-// Negotiate starts the exchange: the offerer offers, the other side asks for an offer once there is
-// a link. Afterwards attaching and detaching publishers negotiates by itself. Calls while an offer is
+// Negotiate starts the exchange: the offerer offers, the other side asks for an offer. Afterwards attaching and detaching publishers negotiates by itself. Calls while an offer is
 // outstanding are folded into one further offer.
 func (l *Link) Negotiate() error {
 	return l.call(func() error {
@@ -56,10 +56,13 @@ func (l *Link) Negotiate() error {
 	})
 }
 
-// Restart finds a new way to the other side (ICE restart) while media keeps its state. An answerer
-// that has seen no offer yet asks the offerer to start over.
+// Restart finds a new way to the other side (ICE restart) while media keeps its state. ErrStartOver
+// says that the other side has ended this connection, so that only a new Link can help.
 func (l *Link) Restart() error {
 	return l.call(func() error {
+		if l.pc.ConnectionState() == webrtc.PeerConnectionStateClosed {
+			return ErrStartOver
+		}
 		l.started, l.due, l.dueRestart = true, true, true
 		return nil
 	})
@@ -71,14 +74,10 @@ func (l *Link) negotiateIfDue() error {
 		return nil
 	}
 	restart := l.dueRestart
+	l.due, l.dueRestart = false, false
 	if l.cfg.Offerer {
-		l.due, l.dueRestart = false, false
 		return l.offer(restart)
 	}
-	if l.ID() == "" && !restart {
-		return nil // the first offer is on its way, and its answer carries what is attached
-	}
-	l.due, l.dueRestart = false, false
 	l.askForOffer(restart)
 	return nil
 }
@@ -191,10 +190,16 @@ func (l *Link) takeDescription(s *signaling.Signal, checked description) error {
 		id := s.Link
 		l.id.Store(&id)
 	}
-	if s.Link != l.ID() {
+	if s.Link != l.ID() || l.isStranger(checked) {
 		return ErrStartOver
 	}
 	return l.takeOffer(s, checked)
+}
+
+// isStranger tells whether a description comes from another PeerConnection than those before: then
+// the other side lost the one that this link had, and its DTLS cannot go on.
+func (l *Link) isStranger(checked description) bool {
+	return l.described && checked.fingerprint != l.fingerprint
 }
 
 func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
@@ -210,7 +215,7 @@ func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
 		l.notices.release(nil)
 		return fmt.Errorf("%w: answer offer: %v", ErrBadSignal, err)
 	}
-	l.offered, l.started = checked.version, true
+	l.offered, l.started, l.fingerprint = checked.version, true, checked.fingerprint
 	l.outstanding, l.due, l.vacated = false, false, false // the answer carries what is attached
 	l.repeat.Stop()
 	l.sendAnswer(&answer)
@@ -242,24 +247,29 @@ func (l *Link) takeAnswer(s *signaling.Signal, checked description) error {
 	if s.Link != l.ID() || !l.outstanding || stale {
 		return nil
 	}
+	if l.isStranger(checked) {
+		return ErrStartOver
+	}
 	answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: s.Description.SDP}
 	if err := l.pc.SetRemoteDescription(answer); err != nil {
 		return fmt.Errorf("%w: apply answer: %v", ErrBadSignal, err)
 	}
-	l.outstanding = false
+	l.outstanding, l.fingerprint = false, checked.fingerprint
 	l.repeat.Stop()
 	return l.takeEarlyCandidates()
 }
 
-// takeWish is the other side's wish for an offer. One without a link id comes from somebody who
-// lost the PeerConnection.
+// takeWish is the other side's wish for an offer. One without a link id comes from somebody who has
+// no PeerConnection: it is news only when there was one.
 func (l *Link) takeWish(s *signaling.Signal) error {
 	switch {
 	case !l.cfg.Offerer:
 		return fmt.Errorf("%w: renegotiate came from the side that offers", ErrBadSignal)
-	case s.Link == "":
+	case s.Link == "" && l.described:
 		return ErrStartOver
-	case s.Link != l.ID():
+	case s.Link == "" && l.outstanding:
+		return nil // the offer is on its way
+	case s.Link != "" && s.Link != l.ID():
 		return nil
 	}
 	l.started, l.due = true, true

@@ -24,6 +24,9 @@ type LinkStats struct {
 func (l *Link) Stats() LinkStats {
 	s := LinkStats{State: *l.state.Load(), FractionLost: math.Float64frombits(l.lossBits.Load())}
 	transport := l.pc.SCTP().Transport().ICETransport() // there with or without data channels
+	if transport.State() == webrtc.ICETransportStateNew {
+		return s // pion sets the transport up without a lock
+	}
 	pair, err := transport.GetSelectedCandidatePair()
 	if err != nil || pair == nil {
 		return s

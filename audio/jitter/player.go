@@ -96,21 +96,25 @@ func (p *Player) accept(r *record, payload []byte, cfg *Config) {
 	if !p.started {
 		p.restart(r)
 	}
-	transit := p.transit(r)
+	transit, ahead := p.transit(r), false
 	if p.delays.known {
 		off := transit - p.delays.minimum
+		ahead = off < -int64(jumpLimit)
 		if off < -int64(aheadLimit) || off > int64(max(cfg.Max, jumpLimit)) {
 			if !p.believe(r) {
 				return
 			}
 			p.restart(r)
 			p.counters.resyncs.Add(1)
-			transit = p.transit(r)
+			transit, ahead = p.transit(r), false
 		} else {
 			p.astray = 0
 		}
 	}
 	if fresh, _ := p.source.accept(r.number, r.first, r.samples, payload); fresh {
+		if ahead { // the sender or the network jumped: what was learnt is of the past
+			p.delays.reset()
+		}
 		p.delays.add(int64(r.arrival.Sub(p.origin)), transit, cfg)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-//go:embed index.html join.html *.css *.js all:fetched
+//go:embed *.html *.css *.js *.svg all:fetched
 var files embed.FS
 
 // FS returns the pages. index.html is served at /room/{id}, join.html at /join/{id}, everything at

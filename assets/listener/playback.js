@@ -1,0 +1,124 @@
+// Playback of one HLS playlist on one audio element: by the browser itself on Apple's systems (which
+// go on playing when the phone is locked) and wherever there is no Media Source, by hls.js elsewhere.
+// Not verified on Safari.
+
+const retryMs = [500, 1000, 2000, 4000, 8000];
+const nativeType = 'application/vnd.apple.mpegurl';
+
+// Playback reports 'starting', 'playing', 'reconnecting', 'stopped', 'ended' or 'blocked' to changed.
+export class Playback {
+  constructor(audio, changed) {
+    this.audio = audio;
+    this.changed = changed;
+    this.wanted = false;
+    this.heard = false; // since play was pressed
+    this.attempts = 0;
+    audio.addEventListener('playing', () => { this.heard = true; this.attempts = 0; this.report('playing'); });
+    audio.addEventListener('waiting', () => this.report(this.heard ? 'reconnecting' : 'starting'));
+    audio.addEventListener('ended', () => this.finish());
+    audio.addEventListener('error', () => { if (this.native) this.retry(); });
+    audio.addEventListener('pause', () => { if (this.wanted && !audio.ended && !this.loading) this.stop(); });
+    addEventListener('online', () => { if (this.timer) this.load(); });
+  }
+
+  // able tells whether this browser can play HLS at all.
+  static able() { return Playback.native() || Boolean(window.Hls?.isSupported()); }
+
+  static native() {
+    if (!document.createElement('audio').canPlayType(nativeType)) return false;
+    return /^Apple/.test(navigator.vendor) || !window.Hls?.isSupported();
+  }
+
+  report(state) { if (this.wanted) this.changed(state); }
+
+  // play starts at the live edge; call it from a press the first time.
+  play(url) {
+    this.url = url;
+    this.wanted = true;
+    this.heard = false;
+    this.attempts = 0;
+    this.changed('starting');
+    this.load();
+  }
+
+  stop() {
+    this.release();
+    this.wanted = false;
+    this.changed('stopped');
+  }
+
+  finish() {
+    if (!this.wanted) return;
+    this.release();
+    this.wanted = false;
+    this.changed('ended');
+  }
+
+  release() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.loading = true; // a pause that comes from here is not the listener's
+    this.hls?.destroy();
+    this.hls = null;
+    this.audio.pause();
+    this.audio.removeAttribute('src');
+    this.audio.load();
+    setTimeout(() => { this.loading = false; }, 0);
+  }
+
+  load() {
+    this.release();
+    this.native = Playback.native();
+    if (this.native) {
+      this.audio.src = this.url;
+    } else {
+      this.attach();
+    }
+    this.audio.play()?.catch((e) => {
+      if (e.name !== 'NotAllowedError' || !this.wanted) return;
+      this.release();
+      this.wanted = false;
+      this.changed('blocked');
+    });
+  }
+
+  attach() {
+    const { Hls } = window;
+    const hls = new Hls({
+      enableWorker: false, // a worker would need a script of its own under the content policy
+      liveSyncDurationCount: 3,
+      liveDurationInfinity: true,
+      backBufferLength: 20,
+      maxLiveSyncPlaybackRate: 1, // music keeps its tempo
+    });
+    this.hls = hls;
+    hls.on(Hls.Events.ERROR, (_, problem) => {
+      if (!problem.fatal || hls !== this.hls) return;
+      if (problem.type === Hls.ErrorTypes.MEDIA_ERROR && !this.recovered) {
+        this.recovered = true;
+        hls.recoverMediaError();
+        return;
+      }
+      this.recovered = false;
+      this.retry(); // a broadcast that was restarted has a new playlist: begin at the top
+    });
+    hls.loadSource(this.url);
+    hls.attachMedia(this.audio);
+  }
+
+  retry() {
+    if (!this.wanted) return;
+    this.report(this.heard ? 'reconnecting' : 'starting');
+    this.release();
+    const wait = retryMs[Math.min(this.attempts++, retryMs.length - 1)];
+    this.timer = setTimeout(() => this.load(), wait);
+  }
+
+  // playedAt is when what is heard now was played, in Unix milliseconds of the server's clock, or NaN.
+  playedAt() {
+    const date = this.hls?.playingDate;
+    if (date) return date.getTime();
+    const start = this.native && this.audio.getStartDate?.();
+    return start ? start.getTime() + this.audio.currentTime * 1000 : NaN;
+  }
+}

@@ -1,0 +1,125 @@
+// Waves around the play button, one ring for each performer, drawn from the sound that plays where the
+// browser lets us look at it without touching it; elsewhere they breathe slowly.
+
+const colours = ['255,179,107', '95,214,197', '164,149,255', '255,138,158', '122,184,255'];
+const frameMs = 33;
+const bandsHz = [60, 160, 400, 1000, 2600, 7000];
+
+export class Waves {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.pen = canvas.getContext('2d');
+    this.rings = 3;
+    this.levels = new Float32Array(bandsHz.length - 1);
+    this.strength = 0; // 0 at rest, 1 playing; glides
+    this.still = matchMedia('(prefers-reduced-motion: reduce)');
+    this.still.addEventListener('change', () => this.restart());
+    new ResizeObserver(() => this.resize()).observe(canvas);
+    document.addEventListener('visibilitychange', () => this.restart());
+    this.restart();
+  }
+
+  // voices sets the number of rings.
+  voices(n) { this.rings = Math.min(5, Math.max(3, n)); }
+
+  // go says whether sound is playing.
+  go(playing) {
+    this.playing = playing;
+    if (this.still.matches) this.draw(0);
+  }
+
+  // listen looks at the sound of a media element without changing where it goes.
+  listen(media) {
+    if (!media.captureStream || this.still.matches) return;
+    try {
+      this.context ??= new AudioContext({ latencyHint: 'playback' });
+      this.context.resume();
+      this.tap?.disconnect();
+      const stream = media.captureStream();
+      if (!stream.getAudioTracks().length) {
+        stream.addEventListener('addtrack', () => this.listen(media), { once: true });
+        return;
+      }
+      this.analyser ??= new AnalyserNode(this.context, { fftSize: 2048, smoothingTimeConstant: 0.6, minDecibels: -75, maxDecibels: -18 });
+      this.bins ??= new Uint8Array(this.analyser.frequencyBinCount);
+      this.tap = new MediaStreamAudioSourceNode(this.context, { mediaStream: stream });
+      this.tap.connect(this.analyser);
+    } catch {
+      this.analyser = null;
+    }
+  }
+
+  restart() {
+    cancelAnimationFrame(this.request);
+    if (document.hidden) return;
+    if (this.still.matches) { this.draw(0); return; }
+    let last = 0;
+    const step = (now) => {
+      this.request = requestAnimationFrame(step);
+      if (now - last < frameMs - 2) return;
+      last = now;
+      this.measure();
+      this.draw(now / 1000);
+    };
+    this.request = requestAnimationFrame(step);
+  }
+
+  resize() {
+    const dots = Math.min(devicePixelRatio || 1, 2);
+    const { width, height } = this.canvas.getBoundingClientRect();
+    this.canvas.width = Math.round(width * dots);
+    this.canvas.height = Math.round(height * dots);
+    if (this.still.matches) this.draw(0);
+  }
+
+  measure() {
+    this.strength += ((this.playing ? 1 : 0) - this.strength) * 0.06;
+    if (!this.analyser || !this.playing) {
+      this.levels.forEach((v, i) => { this.levels[i] = v * 0.9; });
+      return;
+    }
+    this.analyser.getByteFrequencyData(this.bins);
+    const perHz = this.bins.length * 2 / this.context.sampleRate;
+    for (let band = 0; band < this.levels.length; band++) {
+      const from = Math.floor(bandsHz[band] * perHz);
+      const to = Math.max(from + 1, Math.floor(bandsHz[band + 1] * perHz));
+      let peak = 0;
+      for (let i = from; i < to; i++) peak = Math.max(peak, this.bins[i]);
+      const now = peak / 255;
+      this.levels[band] += (now - this.levels[band]) * (now > this.levels[band] ? 0.5 : 0.12);
+    }
+  }
+
+  draw(seconds) {
+    const { pen, canvas } = this;
+    const size = Math.min(canvas.width, canvas.height);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    pen.globalCompositeOperation = 'lighter';
+    for (let ring = 0; ring < this.rings; ring++) this.drawRing(ring, size, seconds);
+  }
+
+  drawRing(ring, size, seconds) {
+    const { pen, canvas } = this;
+    const colour = colours[ring];
+    const level = this.levels[ring % this.levels.length];
+    const radius = size * (0.285 + 0.012 * ring);
+    const depth = size * (0.007 + 0.006 * this.strength + 0.075 * level);
+    const turn = seconds * (0.16 + 0.05 * ring) * (ring % 2 ? -1 : 1) + ring * 1.9;
+    const lobes = 3 + ring;
+    pen.beginPath();
+    for (let i = 0; i <= 180; i++) {
+      const a = (i / 180) * 2 * Math.PI;
+      const swell = Math.sin(lobes * a + turn * 3) * 0.6 + Math.sin((lobes + 2) * a - turn * 2 + ring) * 0.4;
+      const r = radius + depth * (swell + 0.8);
+      const x = canvas.width / 2 + r * Math.cos(a + turn * 0.3);
+      const y = canvas.height / 2 + r * Math.sin(a + turn * 0.3);
+      if (i) pen.lineTo(x, y); else pen.moveTo(x, y);
+    }
+    pen.closePath();
+    pen.fillStyle = `rgba(${colour},${0.02 + 0.05 * level})`;
+    pen.fill();
+    pen.lineWidth = Math.max(1, size * (0.0026 + 0.002 * level));
+    pen.strokeStyle = `rgba(${colour},${0.3 + 0.3 * this.strength + 0.35 * level})`;
+    pen.stroke();
+  }
+}

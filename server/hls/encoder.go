@@ -171,7 +171,8 @@ func (e *aacEncoder) command(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, e.path, "-hide_banner", "-nostdin", "-loglevel", "error",
 		"-probesize", "32", "-analyzeduration", "0", // not nobuffer: it loses the probed PCM, and with it the alignment
 		"-f", "f32le", "-ar", "48000", "-ac", "2", "-i", "pipe:0",
-		"-c:a", "aac", "-profile:a", "aac_low", "-b:a", "128k",
+		"-c:a", "aac", "-aac_coder", "fast", // the default clicks on pure tones: errors 6 dB below them for 5 ms, against 58
+		"-profile:a", "aac_low", "-b:a", "128k",
 		"-flush_packets", "1", "-f", "adts", "pipe:1") //nolint:gosec // the operator names the path
 	cmd.WaitDelay = time.Second
 	detach(cmd)

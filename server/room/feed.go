@@ -16,7 +16,7 @@ const MixID = "mix"
 const (
 	mixFrameSamples = 240 // 5 ms, what the mixer gives
 	mixBitrateBPS   = 160_000
-	mixQueue        = 8 // frames
+	mixQueue        = 20 // frames
 )
 
 // mixFeed encodes what one participant is to hear, everything but itself, and publishes it on its
@@ -38,11 +38,11 @@ type mixFrame struct {
 }
 
 // openFeed starts the mix of a participant that wants one; a participant that doesn't loses its own.
-func (r *Room) openFeed(p *participant, link *peer.Link) {
+func (r *Room) openFeed(p *participant, link *mediaLink) {
 	if p.receive != signaling.ReceiveMix {
 		if feed := p.feed; feed != nil {
 			p.feed = nil
-			feed.publisher.DetachFrom(link)
+			feed.publisher.DetachFrom(link.Link)
 			r.workers.Go(feed.close)
 		}
 		return
@@ -53,7 +53,7 @@ func (r *Room) openFeed(p *participant, link *peer.Link) {
 			r.log.Error("mix not encoded", "participant", p.id, "error", err)
 			return
 		}
-		if err := feed.publisher.AttachTo(link); err != nil {
+		if err := feed.publisher.AttachTo(link.Link); err != nil {
 			r.log.Error("mix not published", "participant", p.id, "error", err)
 			feed.encoder.Close()
 			return
@@ -103,7 +103,7 @@ func (f *mixFeed) take(pcm []float32, firstSample int64) {
 
 // run encodes and publishes frame after frame.
 func (f *mixFeed) run() {
-	var number int64
+	var number, next int64
 	payload := make([]byte, 1275)
 	lookAhead := int64(f.encoder.LookAheadSamples())
 	for {
@@ -113,6 +113,10 @@ func (f *mixFeed) run() {
 			return
 		case frame = <-f.frames:
 		}
+		if missing := (frame.firstSample - next) / mixFrameSamples; next != 0 && missing > 0 {
+			number += missing // dropped, not silent: the receiver conceals what has a number
+		}
+		next = frame.firstSample + mixFrameSamples
 		n, err := f.encoder.Encode(frame.pcm[:], payload)
 		if err != nil {
 			f.dropped.Add(1)

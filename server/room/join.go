@@ -123,8 +123,8 @@ func (r *Room) resume(p *participant, e *entry) {
 }
 
 // restartLink has a link look for its way again.
-func (r *Room) restartLink(p *participant, link *peer.Link) {
-	if link.Stats().State == peer.StateConnected {
+func (r *Room) restartLink(p *participant, link *mediaLink) {
+	if link.current() == peer.StateConnected {
 		return
 	}
 	if err := link.Restart(); err != nil {

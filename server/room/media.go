@@ -52,28 +52,46 @@ func (t *Track) deliver(p *packet.Packet, arrival time.Time) {
 	t.input.Push(p, arrival)
 }
 
+// mediaLink is the media connection with one participant.
+type mediaLink struct {
+	*peer.Link
+	state   atomic.Pointer[peer.State] // as told last
+	dropped atomic.Bool                // about to be closed: says nothing more
+}
+
+func (l *mediaLink) current() peer.State {
+	if state := l.state.Load(); state != nil {
+		return *state
+	}
+	return peer.StateNew
+}
+
 // openLink makes the link with a participant and offers it what it is to hear.
 func (r *Room) openLink(p *participant) {
 	if r.cfg.Media == nil || !p.performs() {
 		return
 	}
-	link, err := r.cfg.Media.NewLink(peer.LinkConfig{
+	l := &mediaLink{}
+	made, err := r.cfg.Media.NewLink(peer.LinkConfig{
 		LocalID: signaling.ServerID, RemoteID: p.id, Offerer: true, Log: r.log,
 		Send: func(s *signaling.Signal) {
-			s.From = signaling.ServerID
-			p.send(s)
+			if s.From = signaling.ServerID; !l.dropped.Load() {
+				p.send(s)
+			}
 		},
 		OnTrack: func(s *peer.Subscriber) { r.runSubscriber(p, s) },
+		OnState: func(state peer.State) { l.state.Store(&state) },
 	})
 	if err != nil {
 		r.log.Error("link not made", "participant", p.id, "error", err)
 		p.send(&signaling.Error{Code: signaling.CodeInternal, Message: "The server could not open a media connection.", Next: "Join again; if it stays, tell the operator."})
 		return
 	}
-	p.swapLink(link)
-	r.openFeed(p, link)
+	l.Link = made
+	p.swapLink(l)
+	r.openFeed(p, l)
 	r.updatePaths()
-	if err := link.Negotiate(); err != nil {
+	if err := l.Negotiate(); err != nil {
 		r.log.Error("link not offered", "participant", p.id, "error", err)
 	}
 }
@@ -123,7 +141,7 @@ func (r *Room) handleServerSignal(p *participant, m *signaling.Signal) error {
 }
 
 // startOver replaces a link by a new one, once the old one has ended.
-func (r *Room) startOver(p *participant, old *peer.Link) {
+func (r *Room) startOver(p *participant, old *mediaLink) {
 	if p.currentLink() != old || r.participants[p.id] != p || p.starting {
 		return
 	}
@@ -145,7 +163,7 @@ func (r *Room) watchLink(p *participant, now time.Time) {
 	if link == nil || !p.lostAt.IsZero() {
 		return
 	}
-	switch link.Stats().State {
+	switch link.current() {
 	case peer.StateConnected:
 		p.restartedAt = time.Time{}
 	case peer.StateFailed:
@@ -161,6 +179,9 @@ func (r *Room) watchLink(p *participant, now time.Time) {
 // dropLink takes the participant's link away and closes it in the background, then calls after.
 func (r *Room) dropLink(p *participant, after func()) {
 	link := p.swapLink(nil)
+	if link != nil {
+		link.dropped.Store(true)
+	}
 	feed := p.feed
 	p.feed = nil
 	for from := range p.subscribed {
@@ -182,6 +203,9 @@ func (r *Room) dropLink(p *participant, after func()) {
 
 // closeMedia ends everything that a participant sent and heard.
 func (r *Room) closeMedia(p *participant) {
+	if link := p.currentLink(); link != nil {
+		link.dropped.Store(true)
+	}
 	r.forwarder.Remove(p.id)
 	if p.track != nil {
 		r.mixer.RemoveInput(p.id)
@@ -205,13 +229,13 @@ func (r *Room) updatePaths() {
 	}
 }
 
-func (r *Room) updatePath(from, to *participant, toPublic *signaling.Participant, link *peer.Link) {
+func (r *Room) updatePath(from, to *participant, toPublic *signaling.Participant, link *mediaLink) {
 	fromPublic := from.public()
 	_, forwarded := signaling.Paths(&fromPublic, toPublic)
 	wanted := forwarded && !to.off[from.id]
 	switch have := to.subscribed[from.id]; {
 	case wanted && have != link:
-		if err := r.forwarder.Subscribe(from.id, link, to.id); err != nil {
+		if err := r.forwarder.Subscribe(from.id, link.Link, to.id); err != nil {
 			r.log.Warn("track not forwarded", "from", from.id, "to", to.id, "error", err)
 			return
 		}

@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"gasso/net/peer"
 	"gasso/net/signaling"
 )
 
@@ -29,7 +28,7 @@ type participant struct {
 	publication *signaling.Publication
 	strip       signaling.StripChanged
 	off         map[string]bool       // publishers whose forwarded packets it does without
-	subscribed  map[string]*peer.Link // publisher -> link that its packets are forwarded to
+	subscribed  map[string]*mediaLink // publisher -> link that its packets are forwarded to
 	track       *Track                // nil for listeners
 	feed        *mixFeed              // nil unless it receives the mix
 	chat        *rate.Limiter
@@ -41,14 +40,14 @@ type participant struct {
 	mu   sync.Mutex
 	conn *signaling.Conn     // nil while lost
 	held []signaling.Message // signals for when it is back
-	link *peer.Link          // nil for listeners and without media
+	link *mediaLink          // nil for listeners and without media
 }
 
 func newParticipant(id string, e *entry) *participant {
 	p := &participant{
 		id: id, role: e.grant.Role, inviteID: e.grant.InviteID,
 		strip: signaling.StripChanged{ParticipantID: id},
-		off:   make(map[string]bool), subscribed: make(map[string]*peer.Link),
+		off:   make(map[string]bool), subscribed: make(map[string]*mediaLink),
 		chat:   rate.NewLimiter(chatASecond, chatBurst),
 		starts: rate.NewLimiter(1.0/startOverSeconds, startOverBurst),
 	}
@@ -129,14 +128,14 @@ func (p *participant) takeConn() *signaling.Conn {
 	return conn
 }
 
-func (p *participant) currentLink() *peer.Link {
+func (p *participant) currentLink() *mediaLink {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.link
 }
 
 // swapLink replaces the link and forgets the signals held for the one before, which is returned.
-func (p *participant) swapLink(l *peer.Link) (before *peer.Link) {
+func (p *participant) swapLink(l *mediaLink) (before *mediaLink) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, p.link = p.link, l

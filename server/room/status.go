@@ -3,6 +3,7 @@ package room
 import (
 	"time"
 
+	"gasso/net/peer"
 	"gasso/net/signaling"
 )
 
@@ -58,9 +59,10 @@ func (r *Room) status() Status {
 func participantStatus(p *participant, levels *signaling.Levels) ParticipantStatus {
 	ps := ParticipantStatus{Participant: p.public(), Connected: p.lostAt.IsZero()}
 	if link := p.currentLink(); link != nil {
-		stats := link.Stats()
-		ps.Link = string(stats.State)
-		ps.RTTMS = float64(stats.RTT) / float64(time.Millisecond)
+		ps.Link = string(link.current())
+		if link.current() == peer.StateConnected {
+			ps.RTTMS = float64(link.Stats().RTT) / float64(time.Millisecond)
+		}
 	}
 	if p.track != nil {
 		ps.PacketsReceived, ps.PacketsDropped = p.track.received.Load(), p.track.dropped.Load()

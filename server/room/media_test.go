@@ -1,0 +1,419 @@
+package room
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"gasso/audio/audiotest"
+	"gasso/audio/opus"
+	"gasso/net/packet"
+	"gasso/net/peer"
+	"gasso/net/signaling"
+	"gasso/server/limits"
+)
+
+// newMediaServer is newServer with real links on loopback.
+func newMediaServer(t *testing.T, change func(*Config)) *server {
+	t.Helper()
+	factory := newFactory(t) // closed after the rooms
+	return newServer(t, func(c *Config) {
+		c.Media, c.Now = factory, time.Now
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+func newFactory(t *testing.T) *peer.Factory {
+	t.Helper()
+	f, err := peer.NewFactory(peer.Config{Loopback: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+// performer is a client with a link to the server: it publishes a tone and keeps what it gets.
+type performer struct {
+	*client
+	s         *server
+	factory   *peer.Factory
+	publisher *peer.Publisher
+	ended     sync.WaitGroup
+
+	mu       sync.Mutex
+	link     *peer.Link
+	links    int
+	received map[string][]packet.Packet // by origin
+	errors   []string
+	mix      *signaling.Publication
+	last     *signaling.Closed
+}
+
+func (s *server) perform(m *signaling.JoinRoom) *performer {
+	s.t.Helper()
+	p := &performer{s: s, factory: newFactory(s.t), client: s.join(m), received: map[string][]packet.Packet{}}
+	p.publisher = peer.NewPublisher(p.joined.ParticipantID)
+	p.newLink()
+	p.ended.Go(p.run)
+	s.t.Cleanup(func() {
+		_ = p.conn.Close(nil)
+		p.ended.Wait()
+	})
+	return p
+}
+
+func (p *performer) newLink() {
+	link, err := p.factory.NewLink(peer.LinkConfig{
+		LocalID: p.joined.ParticipantID, RemoteID: signaling.ServerID,
+		Send: func(s *signaling.Signal) { _ = p.currentConn().Send(s) },
+		OnTrack: func(sub *peer.Subscriber) {
+			_ = sub.Run(func(got *packet.Packet, _ time.Time) {
+				kept := *got
+				kept.Payload = append([]byte(nil), got.Payload...)
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.received[sub.StreamID()] = append(p.received[sub.StreamID()], kept)
+			}, p.s.reg.cfg.Clock.Sample)
+		},
+	})
+	if err != nil {
+		p.t.Error(err)
+		return
+	}
+	if err := p.publisher.AttachTo(link); err != nil {
+		p.t.Error(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.link = link
+	p.links++
+}
+
+func (p *performer) currentLink() *peer.Link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.link
+}
+
+func (p *performer) currentConn() *signaling.Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conn
+}
+
+// continueAs waits for the end of the connection and goes on with another one.
+func (p *performer) continueAs(c *client) {
+	p.ended.Wait()
+	p.note(func() { p.client = c })
+	p.ended.Go(p.run)
+}
+
+// run takes messages as the app does.
+func (p *performer) run() {
+	conn := p.currentConn()
+	for {
+		m, err := conn.Receive()
+		if err != nil {
+			return
+		}
+		switch m := m.(type) {
+		case *signaling.Signal:
+			err := p.currentLink().Handle(m)
+			if errors.Is(err, peer.ErrStartOver) {
+				_ = p.currentLink().Close()
+				p.newLink()
+				err = p.currentLink().Handle(m)
+			}
+			if err != nil {
+				p.t.Errorf("signal from server: %v", err)
+			}
+		case *signaling.Error:
+			p.note(func() { p.errors = append(p.errors, m.Code) })
+		case *signaling.Publication:
+			if m.ParticipantID == MixID {
+				p.note(func() { p.mix = m })
+			}
+		case *signaling.Closed:
+			p.note(func() { p.last = m })
+		}
+	}
+}
+
+func (p *performer) note(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+func (p *performer) count(origin string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.received[origin])
+}
+
+// play publishes a tone in real time until stop is closed.
+func (p *performer) play(frequency float64, stop <-chan struct{}) {
+	encoder, err := opus.NewEncoder(opus.EncoderConfig{Channels: 2, BitrateBPS: 128_000, FrameSamples: 240, Complexity: 1})
+	if err != nil {
+		p.t.Error(err)
+		return
+	}
+	defer encoder.Close()
+	pcm, payload := make([]float32, 480), make([]byte, 1275)
+	first := p.s.reg.cfg.Clock.Sample(time.Now())
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for number := int64(0); ; {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		for p.s.reg.cfg.Clock.Sample(time.Now()) >= first+240*(number+1) {
+			for i := range 240 {
+				v := float32(0.25 * math.Sin(2*math.Pi*frequency*float64(number*240+int64(i))/48000))
+				pcm[2*i], pcm[2*i+1] = v, v
+			}
+			n, err := encoder.Encode(pcm, payload)
+			if err != nil {
+				p.t.Error(err)
+				return
+			}
+			_ = p.publisher.Write(&packet.Packet{Generation: 7, Number: number, FirstSample: first + 240*number, Samples: 240, Payload: payload[:n]})
+			number++
+		}
+	}
+}
+
+// start has performers play 440, 660, 880 ... Hz until the test ends.
+func start(t *testing.T, performers ...*performer) {
+	t.Helper()
+	stop := make(chan struct{})
+	var playing sync.WaitGroup
+	for i, p := range performers {
+		playing.Go(func() { p.play(440+220*float64(i), stop) })
+	}
+	t.Cleanup(func() {
+		close(stop)
+		playing.Wait()
+	})
+}
+
+func performAs(topology signaling.Topology, receive signaling.Receive) *signaling.JoinRoom {
+	m := joinAs(signaling.RolePerformer)
+	m.Topology, m.Receive = topology, receive
+	return m
+}
+
+func TestTheServerForwardsToThoseWhoWantIt(t *testing.T) {
+	s := newMediaServer(t, nil)
+	a := s.perform(performAs(signaling.TopologySFU, ""))
+	b := s.perform(performAs(signaling.TopologyAuto, ""))
+	c := s.perform(performAs(signaling.TopologyP2P, ""))
+	idA, idB, idC := a.joined.ParticipantID, b.joined.ParticipantID, c.joined.ParticipantID
+	start(t, a, b, c)
+	s.await("everybody hears through the server whom they cannot hear directly", func() bool {
+		return a.count(idB) > 50 && a.count(idC) > 50 && b.count(idA) > 50 && c.count(idA) > 50
+	})
+	if b.count(idC) != 0 || c.count(idB) != 0 || a.count(idA) != 0 {
+		t.Errorf("forwarded although direct: %d and %d packets; to itself: %d", b.count(idC), c.count(idB), a.count(idA))
+	}
+	b.mu.Lock()
+	got := b.received[idA][20]
+	b.mu.Unlock()
+	if got.Generation != 7 || got.Number < 20 || got.Samples != 240 || len(got.Payload) == 0 {
+		t.Errorf("a forwarded packet lost its identity: %+v", got)
+	}
+	status := s.room.mustStatus(t)
+	if status.PacketsToPerformers < 200 || status.Participants[0].PacketsReceived < 50 || status.Participants[0].Link != string(peer.StateConnected) {
+		t.Errorf("status is %+v", status)
+	}
+
+	a.send(&signaling.Forwarding{ParticipantID: idB, Level: signaling.ForwardOff})
+	quiet := func() bool {
+		before := a.count(idB)
+		c0 := a.count(idC)
+		s.await("others flow on", func() bool { return a.count(idC) > c0+20 })
+		return a.count(idB) == before
+	}
+	s.await("forwarding stops at its receiver's wish", quiet)
+	off := a.count(idB)
+	a.send(&signaling.Forwarding{ParticipantID: idB, Level: signaling.ForwardFull})
+	s.await("forwarding starts again", func() bool { return a.count(idB) > off+20 })
+}
+
+func TestPureP2PPerformersGetNothingFromTheServer(t *testing.T) {
+	s := newMediaServer(t, nil)
+	a := s.perform(performAs(signaling.TopologyP2P, ""))
+	b := s.perform(performAs(signaling.TopologyP2P, ""))
+	start(t, a, b)
+	s.await("the server gets both for its mix", func() bool {
+		p := s.room.mustStatus(t).Participants
+		return p[0].PacketsReceived > 50 && p[1].PacketsReceived > 50
+	})
+	if n := s.room.mustStatus(t).PacketsToPerformers; n != 0 {
+		t.Errorf("%d packets were forwarded, want none", n)
+	}
+}
+
+func TestAParticipantGetsItsMix(t *testing.T) {
+	s := newMediaServer(t, nil)
+	a := s.perform(performAs(signaling.TopologyAuto, signaling.ReceiveMix))
+	b := s.perform(performAs(signaling.TopologyAuto, ""))
+	start(t, a, b)                // 440 and 660 Hz
+	const patch = 48000 / 2 / 240 // half a second of packets
+	s.await("the mix arrives", func() bool { return a.count(MixID) > 3*patch })
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	got := a.received[MixID]
+	if a.mix == nil || got[0].Generation != a.mix.Generation || a.mix.Channels != 2 || a.mix.FrameSamples != got[0].Samples {
+		t.Fatalf("packets %+v don't fit the announcement %+v", got[0], a.mix)
+	}
+	for i := 1; i < len(got); i++ {
+		if want := got[i-1].FirstSample + 240*(got[i].Number-got[i-1].Number); got[i].FirstSample != want {
+			t.Errorf("packet %d begins at %d, want %d", got[i].Number, got[i].FirstSample, want)
+		}
+	}
+	pcm := decode(t, got)
+	if own := usualLevelDB(pcm, 440); own > -50 {
+		t.Errorf("a hears itself at %.1f dB", own)
+	}
+	if other := usualLevelDB(pcm, 660); math.Abs(other+12) > 1.5 {
+		t.Errorf("a hears b at %.1f dB, want -12", other)
+	}
+	if len(a.received) != 1 {
+		t.Errorf("besides its mix it gets %d tracks", len(a.received)-1)
+	}
+	if b.count(MixID) != 0 {
+		t.Error("somebody who wants tracks gets a mix")
+	}
+}
+
+// usualLevelDB is a tone's level in the median of the windows of 100 ms, so that a busy machine's gaps
+// don't count.
+func usualLevelDB(pcm []float32, frequency float64) float64 {
+	var levels []float64
+	for window := range slices.Chunk(pcm, 2*4800) {
+		levels = append(levels, audiotest.ToneLevelDB(window, 0, 2, frequency))
+	}
+	slices.Sort(levels)
+	return levels[len(levels)/2]
+}
+
+// decode turns packets, one after the other, into stereo.
+func decode(t *testing.T, packets []packet.Packet) (pcm []float32) {
+	t.Helper()
+	decoder, err := opus.NewDecoder(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer decoder.Close()
+	block := make([]float32, 2*opus.MaxPacketSamples)
+	for _, p := range packets {
+		n, err := decoder.Decode(block, p.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pcm = append(pcm, block[:2*n]...)
+	}
+	return pcm
+}
+
+func TestMediaOutlivesALostConnectionAndALinkStartsOver(t *testing.T) {
+	s := newMediaServer(t, nil)
+	a := s.perform(performAs(signaling.TopologySFU, ""))
+	b := s.perform(performAs(signaling.TopologySFU, ""))
+	idA := a.joined.ParticipantID
+	start(t, a, b)
+	s.await("b hears a", func() bool { return b.count(idA) > 20 })
+
+	_ = a.conn.Close(nil)
+	a.ended.Wait()
+	s.await("the loss is known", func() bool { return !s.room.mustStatus(t).Participants[0].Connected })
+	before := b.count(idA)
+	s.await("media goes on", func() bool { return b.count(idA) > before+50 })
+
+	keep := a.resume()
+	keep.Topology = signaling.TopologySFU
+	keep.Resume.Link = a.currentLink().ID()
+	back := s.join(keep)
+	a.continueAs(back)
+	before = b.count(idA)
+	s.await("media goes on over the kept link", func() bool { return b.count(idA) > before+50 })
+	a.note(func() {
+		if a.links != 1 {
+			t.Errorf("%d links were made, want the one that was there", a.links)
+		}
+	})
+
+	anew := a.resume()
+	anew.Topology = signaling.TopologySFU
+	again := s.join(anew) // replaces back, whose run ends
+	a.continueAs(again)
+	s.await("a new link is made", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.links == 2
+	})
+	before, heard := b.count(idA), a.count(b.joined.ParticipantID)
+	s.await("media goes on over the new link, both ways", func() bool {
+		return b.count(idA) > before+50 && a.count(b.joined.ParticipantID) > heard+50
+	})
+}
+
+func TestAnAnswerThatIsNotAudioIsRefusedAndTheOthersHearOn(t *testing.T) {
+	s := newMediaServer(t, nil)
+	a := s.perform(performAs(signaling.TopologySFU, ""))
+	b := s.perform(performAs(signaling.TopologySFU, ""))
+	idA := a.joined.ParticipantID
+	start(t, a, b)
+	s.await("b hears a", func() bool { return b.count(idA) > 20 })
+	bad := s.join(joinAs(signaling.RolePerformer))
+	offer := expectThat(bad, func(m *signaling.Signal) bool { return m.Description != nil })
+	if offer.From != signaling.ServerID || offer.Description.Type != "offer" {
+		t.Fatalf("the server sent %+v", offer)
+	}
+	for _, sdp := range []string{
+		"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n",
+		"v=0\r\nm=audio garbage",
+	} {
+		bad.send(&signaling.Signal{To: signaling.ServerID, Link: offer.Link, Description: &signaling.Description{Type: "answer", SDP: sdp}})
+		bad.refused(signaling.CodeBadMedia, "signal")
+	}
+	before := b.count(idA)
+	s.await("b hears a as before", func() bool { return b.count(idA) > before+50 })
+	for _, p := range []*performer{a, b} {
+		p.mu.Lock()
+		if len(p.errors) != 0 {
+			t.Errorf("others got errors: %v", p.errors)
+		}
+		p.mu.Unlock()
+	}
+}
+
+func TestPacketsAboveTheLimitAreDroppedAndCounted(t *testing.T) {
+	s := newMediaServer(t, func(c *Config) { c.Limits = limits.New(limits.Config{PacketsASecond: 50}) })
+	a := s.perform(performAs(signaling.TopologySFU, ""))
+	b := s.perform(performAs(signaling.TopologySFU, ""))
+	start(t, a, b)
+	s.await("packets are dropped", func() bool {
+		return s.room.mustStatus(t).Participants[0].PacketsDropped > 100
+	})
+	st := s.room.mustStatus(t)
+	if a := st.Participants[0]; a.PacketsReceived > a.PacketsDropped { // 50 of 200 a second pass
+		t.Errorf("%d passed and %d were dropped", a.PacketsReceived, a.PacketsDropped)
+	}
+	if sum := st.Participants[0].PacketsDropped + st.Participants[1].PacketsDropped; st.PacketsDropped != sum {
+		t.Errorf("the room counts %d drops, its participants %d", st.PacketsDropped, sum)
+	}
+}

@@ -98,17 +98,24 @@ export class Waves {
     for (let ring = 0; ring < this.rings; ring++) this.drawRing(ring, size, seconds);
   }
 
+  // drawRing draws one voice: a closed curve with two fainter ones that follow it.
   drawRing(ring, size, seconds) {
-    const { pen, canvas } = this;
-    const colour = colours[ring];
     const level = this.levels[ring % this.levels.length];
-    const radius = size * (0.285 + 0.012 * ring);
-    const depth = size * (0.007 + 0.006 * this.strength + 0.075 * level);
+    for (let echo = 2; echo >= 0; echo--) {
+      this.trace(ring, size, seconds - echo * 0.22, level * (1 - 0.22 * echo), size * 0.009 * echo);
+      this.paint(ring, size, level, echo);
+    }
+  }
+
+  trace(ring, size, seconds, level, further) {
+    const { pen, canvas } = this;
+    const radius = size * (0.272 + 0.011 * ring) + further;
+    const depth = size * (0.009 + 0.007 * this.strength + 0.07 * level);
     const turn = seconds * (0.16 + 0.05 * ring) * (ring % 2 ? -1 : 1) + ring * 1.9;
     const lobes = 3 + ring;
     pen.beginPath();
-    for (let i = 0; i <= 180; i++) {
-      const a = (i / 180) * 2 * Math.PI;
+    for (let i = 0; i <= 150; i++) {
+      const a = (i / 150) * 2 * Math.PI;
       const swell = Math.sin(lobes * a + turn * 3) * 0.6 + Math.sin((lobes + 2) * a - turn * 2 + ring) * 0.4;
       const r = radius + depth * (swell + 0.8);
       const x = canvas.width / 2 + r * Math.cos(a + turn * 0.3);
@@ -116,10 +123,18 @@ export class Waves {
       if (i) pen.lineTo(x, y); else pen.moveTo(x, y);
     }
     pen.closePath();
-    pen.fillStyle = `rgba(${colour},${0.02 + 0.05 * level})`;
-    pen.fill();
-    pen.lineWidth = Math.max(1, size * (0.0026 + 0.002 * level));
-    pen.strokeStyle = `rgba(${colour},${0.3 + 0.3 * this.strength + 0.35 * level})`;
+  }
+
+  paint(ring, size, level, echo) {
+    const { pen } = this;
+    const colour = colours[ring];
+    const fade = 1 / (1 + 1.6 * echo);
+    if (!echo) {
+      pen.fillStyle = `rgba(${colour},${0.015 + 0.05 * level})`;
+      pen.fill();
+    }
+    pen.lineWidth = Math.max(1, size * (0.0034 + 0.002 * level) * (echo ? 0.7 : 1));
+    pen.strokeStyle = `rgba(${colour},${(0.34 + 0.34 * this.strength + 0.3 * level) * fade})`;
     pen.stroke();
   }
 }

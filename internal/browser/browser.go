@@ -21,6 +21,8 @@ type Visit struct {
 	Play        bool      `json:"play,omitempty"`        // press the play button
 	Press       []string  `json:"press,omitempty"`       // CSS selectors of buttons to press, after play
 	State       string    `json:"state,omitempty"`       // moment of the page to wait for, such as "playing"
+	Then        string    `json:"then,omitempty"`        // moment to wait for after that
+	Tolerate    string    `json:"tolerate,omitempty"`    // console errors with this text are no problems
 	Frequencies []float64 `json:"frequencies,omitempty"` // Hz to measure in what is played
 	ListenMS    int       `json:"listenMs,omitempty"`    // how long to measure
 	SettleMS    int       `json:"settleMs,omitempty"`    // wait before the picture

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--autoplay-policy=user-gesture-required'];
+  '--disable-component-update', '--disable-sync', '--autoplay-policy=document-user-activation-required'];
 
 const order = { frequencies: [], press: [], listenMs: 3000, width: 1280, height: 800, locale: 'en-GB', timeoutMs: 30000, ...JSON.parse(process.argv[2]) };
 
@@ -56,8 +56,8 @@ async function run(page, seen) {
   }
   if (order.play) await page.click('#play', { timeout: timeoutMs });
   for (const selector of order.press) await page.click(selector, { timeout: timeoutMs });
-  if (order.state) {
-    await page.waitForFunction((s) => document.body.dataset.moment === s, order.state, { timeout: timeoutMs });
+  for (const moment of [order.state, order.then].filter(Boolean)) {
+    await page.waitForFunction((m) => document.body.dataset.moment === m, moment, { timeout: timeoutMs });
   }
   if (order.frequencies.length) {
     seen.levelsDB = await page.evaluate(hear, order);
@@ -74,7 +74,7 @@ const context = await chromium.launchPersistentContext(folder, { executablePath:
   hasTouch: order.width < 600, isMobile: order.width < 600, permissions: ['clipboard-read', 'clipboard-write'] });
 try {
   const page = context.pages()[0] ?? await context.newPage();
-  page.on('console', (m) => { if (m.type() === 'error') seen.problems.push(m.text()); });
+  page.on('console', (m) => { if (m.type() === 'error' && !(order.tolerate && m.text().includes(order.tolerate))) seen.problems.push(m.text()); });
   page.on('pageerror', (e) => seen.problems.push(String(e)));
   page.on('request', (r) => { if (new URL(r.url()).origin !== new URL(order.url).origin && r.url().startsWith('http')) seen.problems.push(`asked ${r.url()}`); });
   try {

@@ -26,10 +26,32 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; media-s
 // room is a server with one room on air: 440 Hz left at -14 dBFS, 660 Hz right at -20 dBFS.
 type room struct {
 	*httptest.Server
-	stream *hls.Stream
 
-	mu    sync.Mutex
-	state string
+	mu     sync.Mutex
+	state  string
+	stream *hls.Stream
+}
+
+func (r *room) current() *hls.Stream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stream
+}
+
+// restart replaces the stream as a restarted server does: a new epoch, the sequence continued.
+func (r *room) restart(t *testing.T) {
+	old := r.current()
+	if err := old.Close(); err != nil {
+		t.Error(err)
+	}
+	stream, err := hls.New(hls.Config{RoomID: "demo", Epoch: 2, FirstSequence: old.Status().NextSequence, FFmpeg: "ffmpeg"})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stream = stream
 }
 
 func (r *room) setState(state string) {
@@ -67,7 +89,9 @@ func openRoom(t *testing.T) *room {
 	mux.HandleFunc("GET /join/{id}", page("join.html"))
 	mux.Handle("GET /assets/", http.StripPrefix("/assets/", files))
 	mux.HandleFunc("GET /api/v1/rooms/demo", r.answer)
-	mux.Handle("/live/room-demo/", http.StripPrefix("/live/room-demo", stream.Handler()))
+	mux.Handle("/live/room-demo/", http.StripPrefix("/live/room-demo", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.current().Handler().ServeHTTP(w, req)
+	})))
 	r.Server = httptest.NewServer(mux)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -76,7 +100,7 @@ func openRoom(t *testing.T) *room {
 		stop()
 		<-done
 		r.Close()
-		if err := stream.Close(); err != nil {
+		if err := r.current().Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -95,7 +119,7 @@ func (r *room) runProgram(ctx context.Context) {
 		for i := range block {
 			pcm[2*i], pcm[2*i+1] = left[(at+i)%48000], right[(at+i)%48000]
 		}
-		r.stream.Write(pcm, start.UnixNano()+int64(at)*int64(time.Second)/48000)
+		r.current().Write(pcm, start.UnixNano()+int64(at)*int64(time.Second)/48000)
 		for time.Since(start) < time.Duration(at)*time.Second/48000 {
 			select {
 			case <-ctx.Done():
@@ -145,6 +169,9 @@ func TestListenerHearsTheProgram(t *testing.T) {
 		}
 	}
 	t.Logf("levels %.1f dBFS", got.LevelsDB)
+	if got.Tall > 0 {
+		t.Errorf("the page is %d px too tall", got.Tall)
+	}
 	for _, want := range []string{"Live", "You are listening live.", "Winter Lights", "Jonas Berg", "behind the performers", "for 23 min"} {
 		if !strings.Contains(got.Text, want) {
 			t.Errorf("%q is not on the page:\n%s", want, got.Text)
@@ -167,6 +194,17 @@ func TestPageStartsByItselfWhenTheShowBegins(t *testing.T) {
 	begin := time.AfterFunc(8*time.Second, func() { r.setState("live") })
 	defer begin.Stop()
 	got := visit(t, Visit{URL: r.URL + "/room/demo", Play: true, State: "playing", Frequencies: []float64{440}})
+	if len(got.LevelsDB) == 0 || math.Abs(got.LevelsDB[0][0]+14) > 1 {
+		t.Errorf("heard %v, want -14 dBFS", got.LevelsDB)
+	}
+}
+
+func TestPageFindsTheBroadcastAgainAfterARestartOfTheServer(t *testing.T) {
+	r := openRoom(t)
+	restart := time.AfterFunc(6*time.Second, func() { r.restart(t) })
+	defer restart.Stop()
+	got := visit(t, Visit{URL: r.URL + "/room/demo", Play: true, State: "reconnecting", Then: "playing", Frequencies: []float64{440},
+		TimeoutMS: 60000, Tolerate: "404"})
 	if len(got.LevelsDB) == 0 || math.Abs(got.LevelsDB[0][0]+14) > 1 {
 		t.Errorf("heard %v, want -14 dBFS", got.LevelsDB)
 	}

@@ -59,7 +59,7 @@ func (r *Room) openFeed(p *participant, link *mediaLink) {
 			return
 		}
 		p.feed = feed
-		feed.stopped.Go(feed.run)
+		feed.stopped.Go(func() { r.guarded(feed.run) })
 		feed.cancel = r.mixer.SubscribeMix(p.id, feed.take)
 	}
 	publication := p.feed.publication

@@ -105,9 +105,11 @@ func (r *Room) runSubscriber(p *participant, s *peer.Subscriber) {
 	}
 	p.track.reading.Lock()
 	defer p.track.reading.Unlock()
-	if err := s.Run(p.track.deliver, r.cfg.Clock.Sample); err != nil {
-		r.log.Debug("track ended", "participant", p.id, "error", err)
-	}
+	r.guarded(func() {
+		if err := s.Run(p.track.deliver, r.cfg.Clock.Sample); err != nil {
+			r.log.Debug("track ended", "participant", p.id, "error", err)
+		}
+	})
 }
 
 // handleServerSignal gives a signal to the participant's link, on the goroutine of its connection.
@@ -189,14 +191,16 @@ func (r *Room) dropLink(p *participant, after func()) {
 	}
 	clear(p.subscribed)
 	r.workers.Go(func() {
-		if feed != nil {
-			feed.close()
-		}
-		if link != nil {
-			if err := link.Close(); err != nil {
-				r.log.Debug("link closed", "participant", p.id, "error", err)
+		r.guarded(func() {
+			if feed != nil {
+				feed.close()
 			}
-		}
+			if link != nil {
+				if err := link.Close(); err != nil {
+					r.log.Debug("link closed", "participant", p.id, "error", err)
+				}
+			}
+		})
 		after()
 	})
 }

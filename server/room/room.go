@@ -102,11 +102,11 @@ func (r *Room) run() {
 	r.workers.Wait()
 }
 
-// guarded keeps a mistake in handling one participant from ending the room.
+// guarded keeps a mistake in handling one participant from ending the room, or the server.
 func (r *Room) guarded(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("room's goroutine panicked", "panic", p, "stack", string(debug.Stack()))
+			r.log.Error("goroutine of the room panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	f()

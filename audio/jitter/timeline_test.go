@@ -120,34 +120,36 @@ func FuzzPushFrame(f *testing.F) {
 	}
 	f.Add(even)
 	f.Add(wild)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p := NewPlayer(Config{}, fuzzDecoder{t})
-		l := NewTimeline(time.Second, fuzzDecoder{t})
-		now, room := simStart, int64(0)
-		pcm, payload := make([]float32, 2*6000), make([]byte, 2000)
-		for ; len(data) >= 20; data = data[20:] {
-			kind, size := int(data[0]), int(data[19])*7
-			payload[0] = data[19]
-			number, first := int64(binary.BigEndian.Uint64(data[1:])), int64(binary.BigEndian.Uint64(data[9:]))
-			samples := int(int16(binary.BigEndian.Uint16(data[17:])))
-			arrival := now.Add(time.Duration(kind-128) * time.Millisecond)
-			p.Inbox(kind%2).Push(number, first, samples, payload[:size], arrival)
-			l.Inbox().Push(number, first, samples, payload[:size], arrival)
-			frame := 1 + kind*23
-			p.Frame(pcm[:2*frame], now)
-			finite(t, pcm[:2*frame])
-			l.Frame(pcm[:2*frame], room)
-			finite(t, pcm[:2*frame])
-			now = now.Add(samplesToTime(int64(frame)))
-			room += int64(frame)
-			if kind == 255 {
-				room = first
-				now = now.Add(10 * time.Second)
-			}
+	f.Fuzz(fuzzRun)
+}
+
+func fuzzRun(t *testing.T, data []byte) {
+	p := NewPlayer(Config{}, fuzzDecoder{t})
+	l := NewTimeline(time.Second, fuzzDecoder{t})
+	now, room := simStart, int64(0)
+	pcm, payload := make([]float32, 2*6000), make([]byte, 2000)
+	for steps := 0; len(data) >= 20 && steps < 64; data, steps = data[20:], steps+1 {
+		kind, size := int(data[0]), int(data[19])*7
+		payload[0] = data[19]
+		number, first := int64(binary.BigEndian.Uint64(data[1:])), int64(binary.BigEndian.Uint64(data[9:]))
+		samples := int(int16(binary.BigEndian.Uint16(data[17:])))
+		arrival := now.Add(time.Duration(kind-128) * time.Millisecond)
+		p.Inbox(kind%2).Push(number, first, samples, payload[:size], arrival)
+		l.Inbox().Push(number, first, samples, payload[:size], arrival)
+		frame := 1 + kind*23
+		p.Frame(pcm[:2*frame], now)
+		finite(t, pcm[:2*frame])
+		l.Frame(pcm[:2*frame], room)
+		finite(t, pcm[:2*frame])
+		now = now.Add(samplesToTime(int64(frame)))
+		room += int64(frame)
+		if kind == 255 {
+			room = first
+			now = now.Add(10 * time.Second)
 		}
-		p.Stats()
-		l.Stats()
-	})
+	}
+	p.Stats()
+	l.Stats()
 }
 
 func finite(t *testing.T, pcm []float32) {

@@ -107,7 +107,7 @@ func FuzzPush(f *testing.F) {
 		m.OnProgram(func(pcm []float32, _ int64) { frames++ })
 		m.SubscribeMix("b", func([]float32, int64) { frames++ })
 		for i := range int64(8) {
-			now := start.Add(time.Duration(i) * 200 * time.Millisecond)
+			now := start.Add(time.Duration(i) * 50 * time.Millisecond)
 			p := packet.Packet{
 				Publication: packet.PublicationID{publication % byte(1+i)}, Number: number + i*i,
 				FirstSample: roomSample(now) + offset, Samples: samples, Payload: payload,

@@ -110,7 +110,7 @@ func (s *Session) addPerformer(info signaling.Participant) {
 		return
 	}
 	p.setLink(link)
-	if self.ID < info.ID {
+	if s.offersTo(info.ID) {
 		s.negotiate(link)
 	}
 }
@@ -225,18 +225,31 @@ func (s *Session) onSignal(m *signaling.Signal) {
 	link := s.linkTo(m.From)
 	if link == nil {
 		if link = s.replaceLink(m.From, nil); link == nil {
+			s.log.Warn("signal from somebody who is not in the room", "from", m.From)
 			return
 		}
 	}
 	err := link.Handle(m)
 	if errors.Is(err, peer.ErrStartOver) {
-		if link = s.replaceLink(m.From, link); link != nil {
+		if link = s.replaceLink(m.From, link); link == nil {
+			return
+		}
+		if s.offersTo(m.From) {
+			err = link.Negotiate()
+		} else {
 			err = link.Handle(m)
 		}
 	}
 	if err != nil {
 		s.log.Warn("signal refused", "from", m.From, "error", err)
 	}
+}
+
+// offersTo tells who of the two offers: the smaller participant id, and never this side to the server.
+func (s *Session) offersTo(remote string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return remote != signaling.ServerID && s.self.id < remote
 }
 
 func (s *Session) linkTo(remote string) *peer.Link {
@@ -261,7 +274,6 @@ func (s *Session) replaceLink(remote string, old *peer.Link) *peer.Link {
 	self, p := s.self.id, s.performers[remote]
 	s.mu.Unlock()
 	if p == nil && remote != signaling.ServerID {
-		s.log.Warn("signal from somebody who is not in the room", "from", remote)
 		return nil
 	}
 	link, err := s.newLink(remote, self)
@@ -305,22 +317,41 @@ func (s *Session) receive(remote string, sub *peer.Subscriber) {
 	}
 }
 
-// runLinks restarts failed connections and retires voices that fell silent.
+// runLinks restarts failed connections and retires voices that fell silent. A connection that the
+// other side closed is made anew at the next tick: by then the room has said whether they left.
 func (s *Session) runLinks(ctx context.Context) {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
+	closed := map[*peer.Link]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case link := <-s.failing:
-			if err := link.Restart(); err != nil && !errors.Is(err, peer.ErrClosed) {
+			switch err := link.Restart(); {
+			case errors.Is(err, peer.ErrStartOver):
+				closed[link] = true
+			case err != nil && !errors.Is(err, peer.ErrClosed):
 				s.log.Warn("connection could not be restarted", "remote", link.RemoteID(), "error", err)
 			}
 		case now := <-tick.C:
 			for _, p := range *s.playout.performers.Load() {
 				p.keepHouse(now)
 			}
+			for link := range closed {
+				s.renewLink(link)
+			}
+			clear(closed)
 		}
+	}
+}
+
+// renewLink replaces a connection that is still the current one.
+func (s *Session) renewLink(old *peer.Link) {
+	if s.linkTo(old.RemoteID()) != old {
+		return
+	}
+	if link := s.replaceLink(old.RemoteID(), old); link != nil {
+		s.negotiate(link)
 	}
 }

@@ -138,7 +138,7 @@ func readWAV(t testing.TB, path string) []float32 {
 	buf := make([]float32, 4096*r.Channels())
 	for {
 		n, err := r.Read(buf)
-		all = append(all, buf[:n*r.Channels()]...)
+		all = append(all, buf[:n]...)
 		if err != nil || n == 0 {
 			break
 		}

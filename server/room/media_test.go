@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"testing"
-	"time"
 
 	"gasso/audio/audiotest"
 	"gasso/audio/opus"

@@ -11,7 +11,7 @@ const (
 	binWidth      = time.Millisecond
 	bins          = 256
 	forgetAfter   = 10 * time.Second // weight of an old packet falls to 1/e
-	shrinkPerSec  = 2 * time.Millisecond
+	shrinkRate    = 2 * time.Millisecond
 	learnPackets  = 100 // packets until the target may go below Config.Initial
 	guard         = binWidth / 2
 )
@@ -108,6 +108,6 @@ func (d *delays) aim(passed int64, cfg *Config) {
 	if d.packets < learnPackets {
 		need = max(need, int64(cfg.Initial))
 	}
-	slowly := d.target - passed*int64(shrinkPerSec)/int64(time.Second)
+	slowly := d.target - passed*int64(shrinkRate)/int64(time.Second)
 	d.target = min(max(need, slowly, int64(cfg.Min)), int64(cfg.Max))
 }

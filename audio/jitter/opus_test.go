@@ -35,7 +35,7 @@ func TestOpusUnderLoss(t *testing.T) {
 			}
 			coded[number] = append([]byte(nil), buf[:n]...)
 		}
-		all := network{seed: 5, packet: frame, length: length, delay: tenMS, dev: 3 * time.Millisecond, loss: loss}.flights()
+		all := network{seed: 5, packet: frame, length: length, delay: usualDelay, dev: 3 * time.Millisecond, loss: loss}.flights()
 		for i := range all {
 			all[i].payload = coded[all[i].number]
 		}

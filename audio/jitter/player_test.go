@@ -21,7 +21,7 @@ func packets(number, first int64, count int, delay time.Duration) []flight {
 	return all
 }
 
-const tenMS = 10 * time.Millisecond
+const usualDelay = 10 * time.Millisecond
 
 // steadyTail tells whether the end of what was heard is the tone at its level, without a click.
 func steadyTail(t *testing.T, heard []float32, length time.Duration) {
@@ -36,7 +36,7 @@ func steadyTail(t *testing.T, heard []float32, length time.Duration) {
 }
 
 func TestReorderedAndDuplicatedPackets(t *testing.T) {
-	all := packets(0, roomStart, 400, tenMS)
+	all := packets(0, roomStart, 400, usualDelay)
 	var twice []flight
 	for i := 0; i+1 < len(all); i += 2 { // swapped in pairs; again over the other path, a little later
 		all[i].arrival = all[i+1].arrival
@@ -60,7 +60,7 @@ func TestReorderedAndDuplicatedPackets(t *testing.T) {
 }
 
 func TestOnePathDies(t *testing.T) {
-	direct, forwarded := packets(0, roomStart, 200, tenMS), packets(0, roomStart, 600, 12*time.Millisecond)
+	direct, forwarded := packets(0, roomStart, 200, usualDelay), packets(0, roomStart, 600, 12*time.Millisecond)
 	for i := range forwarded {
 		forwarded[i].path = 1
 	}
@@ -86,7 +86,7 @@ func merge(a, b []flight) []flight {
 }
 
 func TestPauseOfTheSenderIsNoLoss(t *testing.T) {
-	n := network{seed: 1, packet: frame, length: 10 * time.Second, delay: tenMS, dev: time.Millisecond}
+	n := network{seed: 1, packet: frame, length: 10 * time.Second, delay: usualDelay, dev: time.Millisecond}
 	n.pause = func(at time.Duration) bool { return at > 3*time.Second && at < 7*time.Second }
 	p := NewPlayer(Config{}, &toneDecoder{})
 	heard := listen(p, n.flights(), n.length, frame)
@@ -101,7 +101,7 @@ func TestPauseOfTheSenderIsNoLoss(t *testing.T) {
 }
 
 func TestOutageIsConcealedFadesAndIsCounted(t *testing.T) {
-	all := append(packets(0, roomStart, 400, tenMS), packets(600, roomStart+600*frame, 400, tenMS)...)
+	all := append(packets(0, roomStart, 400, usualDelay), packets(600, roomStart+600*frame, 400, usualDelay)...)
 	p := NewPlayer(Config{}, &toneDecoder{})
 	heard := listen(p, all, 5*time.Second, frame)
 	s := p.Stats()
@@ -135,8 +135,8 @@ func TestFirstSampleJumps(t *testing.T) {
 		"days back":    {-5 << 32, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all := packets(0, roomStart, 600, tenMS)
-			for _, f := range packets(600, roomStart+600*frame, 1400, tenMS) {
+			all := packets(0, roomStart, 600, usualDelay)
+			for _, f := range packets(600, roomStart+600*frame, 1400, usualDelay) {
 				f.first += c.jump
 				f.payload = tonePayload(f.first, frame)
 				all = append(all, f)
@@ -165,7 +165,7 @@ func TestFirstSampleJumps(t *testing.T) {
 }
 
 func TestCorruptPayloadsAreConcealed(t *testing.T) {
-	all := packets(0, roomStart, 600, tenMS)
+	all := packets(0, roomStart, 600, usualDelay)
 	for i := 100; i < 600; i += 50 {
 		all[i].payload = []byte("no packet")
 	}
@@ -199,7 +199,7 @@ func TestImpossiblePacketsAreCountedOnly(t *testing.T) {
 
 func TestFullInboxDropsAndRecovers(t *testing.T) {
 	p := NewPlayer(Config{}, &toneDecoder{})
-	all := packets(0, roomStart, 2000, tenMS)
+	all := packets(0, roomStart, 2000, usualDelay)
 	for _, f := range all[:1000] { // the playout stands still for 5 s
 		p.Inbox(0).Push(f.number, f.first, f.samples, f.payload, simStart.Add(f.arrival))
 	}
@@ -224,7 +224,7 @@ func TestFullInboxDropsAndRecovers(t *testing.T) {
 // A loudspeaker whose clock is off makes the delay drift; cuts hold it without a click.
 func TestDriftOfTheLoudspeakerIsHeld(t *testing.T) {
 	for _, ppm := range []float64{-300, 300} {
-		n := network{seed: 1, packet: frame, length: 60 * time.Second, delay: tenMS, dev: time.Millisecond}
+		n := network{seed: 1, packet: frame, length: 60 * time.Second, delay: usualDelay, dev: time.Millisecond}
 		p := NewPlayer(Config{}, &toneDecoder{})
 		all, pcm := n.flights(), make([]float32, 2*frame)
 		var heard []float32
@@ -252,7 +252,7 @@ func TestDriftOfTheLoudspeakerIsHeld(t *testing.T) {
 
 func TestTargetCanBeSetWhileRunning(t *testing.T) {
 	p := NewPlayer(Config{}, &toneDecoder{})
-	all := packets(0, roomStart, 2000, tenMS)
+	all := packets(0, roomStart, 2000, usualDelay)
 	heard := listen(p, all[:1000], 5*time.Second, frame)
 	before := p.Stats().CurrentDelay
 	p.SetTarget(Config{Min: 60 * time.Millisecond})
@@ -272,7 +272,7 @@ func TestTargetCanBeSetWhileRunning(t *testing.T) {
 }
 
 func TestAnyFrameSize(t *testing.T) {
-	n := network{seed: 1, packet: frame, length: 5 * time.Second, delay: tenMS, dev: time.Millisecond, loss: 0.05}
+	n := network{seed: 1, packet: frame, length: 5 * time.Second, delay: usualDelay, dev: time.Millisecond, loss: 0.05}
 	for _, size := range []int{1, 32, 64, 128, 441, 480, 1024, 5760, 10000} {
 		p := NewPlayer(Config{}, &toneDecoder{})
 		heard := listen(p, n.flights(), n.length, size)
@@ -290,7 +290,7 @@ func TestAnyFrameSize(t *testing.T) {
 }
 
 func TestFrameAllocatesNothing(t *testing.T) {
-	n := network{seed: 1, packet: frame, length: 20 * time.Second, delay: tenMS, dev: 3 * time.Millisecond, loss: 0.1, paths: 2}
+	n := network{seed: 1, packet: frame, length: 20 * time.Second, delay: usualDelay, dev: 3 * time.Millisecond, loss: 0.1, paths: 2}
 	all, at := n.flights(), time.Duration(0)
 	p, pcm := NewPlayer(Config{}, &toneDecoder{}), make([]float32, 2*frame)
 	count := testing.AllocsPerRun(3000, func() {
@@ -315,7 +315,7 @@ func TestPathsArePushedByGoroutinesOfTheirOwn(t *testing.T) {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			rnd := rand.New(rand.NewSource(int64(path)))
-			for _, f := range packets(0, roomStart, 3000, tenMS) {
+			for _, f := range packets(0, roomStart, 3000, usualDelay) {
 				if rnd.Intn(10) > 0 {
 					p.Inbox(path).Push(f.number, f.first, f.samples, f.payload, simStart.Add(f.arrival))
 				}

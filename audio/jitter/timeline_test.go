@@ -27,7 +27,7 @@ func readLine(l *Timeline, all []flight, length, delay time.Duration) []float32 
 
 func TestTimelinePutsLatePacketsInTheirPlace(t *testing.T) {
 	n := network{
-		seed: 1, packet: frame, length: 6 * time.Second, delay: tenMS, dev: 3 * time.Millisecond,
+		seed: 1, packet: frame, length: 6 * time.Second, delay: usualDelay, dev: 3 * time.Millisecond,
 		stallAt: 2 * time.Second, stall: 900 * time.Millisecond,
 	}
 	l := NewTimeline(3*time.Second, &toneDecoder{})
@@ -43,7 +43,7 @@ func TestTimelinePutsLatePacketsInTheirPlace(t *testing.T) {
 }
 
 func TestTimelineConcealsWhatNeverComes(t *testing.T) {
-	n := network{seed: 1, packet: frame, length: 10 * time.Second, delay: tenMS, loss: 0.05}
+	n := network{seed: 1, packet: frame, length: 10 * time.Second, delay: usualDelay, loss: 0.05}
 	l := NewTimeline(2*time.Second, &toneDecoder{})
 	heard := readLine(l, n.flights(), 10*time.Second, time.Second)
 	s := l.Stats()
@@ -60,7 +60,7 @@ func TestTimelineConcealsWhatNeverComes(t *testing.T) {
 
 func TestTimelineFollowsJumpsOfTheReader(t *testing.T) {
 	l := NewTimeline(2*time.Second, &toneDecoder{})
-	for _, f := range packets(0, roomStart, 200, tenMS) {
+	for _, f := range packets(0, roomStart, 200, usualDelay) {
 		l.Inbox().Push(f.number, f.first, f.samples, f.payload, simStart)
 	}
 	pcm := make([]float32, 2*480)
@@ -76,8 +76,8 @@ func TestTimelineFollowsJumpsOfTheReader(t *testing.T) {
 
 func TestNumberingThatStartsOverIsBelievedInTheEnd(t *testing.T) {
 	l := NewTimeline(2*time.Second, &toneDecoder{})
-	bogus := packets(maxNumber, roomStart, 1, tenMS)
-	heard := readLine(l, append(bogus, packets(1, roomStart+frame, 400, tenMS)...), 2*time.Second, time.Second)
+	bogus := packets(maxNumber, roomStart, 1, usualDelay)
+	heard := readLine(l, append(bogus, packets(1, roomStart+frame, 400, usualDelay)...), 2*time.Second, time.Second)
 	if level := rms(heard[len(heard)-sampleRate:]); level < 0.3 {
 		t.Errorf("RMS of the end is %.3f: one bogus number silenced the rest", level)
 	}

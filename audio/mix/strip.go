@@ -31,7 +31,7 @@ func (s Settings) gains() (left, right float32) {
 	pan := 0.0
 	if s.Pan >= -1 && s.Pan <= 1 {
 		pan = s.Pan
-	} else if s.Pan == s.Pan { //nolint:staticcheck // not a number means centre
+	} else if !math.IsNaN(s.Pan) { // not a number means centre
 		pan = math.Copysign(1, s.Pan)
 	}
 	return float32(gain * side(pan)), float32(gain * side(-pan))

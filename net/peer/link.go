@@ -96,7 +96,7 @@ func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) {
 		return nil, fmt.Errorf("make peer connection: %w", err)
 	}
 	l := &Link{
-		cfg: cfg, factory: f, pc: pc, log: cfg.Log.With("remote", cfg.RemoteID),
+		cfg: cfg, factory: f, pc: pc, log: cfg.Log.With("local", cfg.LocalID, "remote", cfg.RemoteID),
 		negotiation: newNegotiation(),
 		commands:    make(chan command), changed: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),

@@ -191,38 +191,52 @@ func TestFourPerformersHearTheOthersAndNotThemselves(t *testing.T) {
 		}
 	}
 	stop := h.play(all...)
-	eventually(t, "packets of everybody at everybody", func() bool {
-		for _, to := range all {
-			for _, from := range all {
-				if from != to && to.count(from.id) < 30 {
-					return false
-				}
-			}
-		}
-		return true
-	})
+	eventually(t, "packets of everybody at everybody", func() bool { return allHear(all, 30) })
 	stop()
 	heard := int64(0)
 	for _, to := range all {
 		if n := to.count(to.id); n != 0 {
 			t.Errorf("%s hears itself %d times", to.id, n)
 		}
+		to.mu.Lock()
 		if len(to.heard) != 3 {
 			t.Errorf("%s hears %d performers", to.id, len(to.heard))
 		}
+		to.mu.Unlock()
 		for i, from := range all {
 			heard += int64(to.count(from.id))
-			for _, pk := range to.heard[from.id] {
-				if want := fmt.Sprintf("\xec%s plays %d", from.id, pk.Number); string(pk.Payload) != want ||
-					pk.Generation != uint8(i+1) || pk.FirstSample != near+240*pk.Number || pk.Samples != 240 {
-					t.Fatalf("%s hears from %s: %+v", to.id, from.id, pk)
-				}
-			}
+			checkHeard(t, to, from, uint8(i+1))
 		}
 	}
 	c := h.forwarder.Counters()
 	if c.Forwarded < heard || c.Received < c.Forwarded/3 {
 		t.Errorf("counters %+v, heard %d", c, heard)
+	}
+}
+
+// allHear tells whether everybody has n packets of everybody else.
+func allHear(all []*performer, n int) bool {
+	for _, to := range all {
+		for _, from := range all {
+			if from != to && to.count(from.id) < n {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// checkHeard wants what one performer played, unchanged, at another.
+func checkHeard(t *testing.T, to, from *performer, generation uint8) {
+	t.Helper()
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	for _, pk := range to.heard[from.id] {
+		want := fmt.Sprintf("\xec%s plays %d", from.id, pk.Number)
+		if string(pk.Payload) != want || pk.Generation != generation ||
+			pk.FirstSample != near+240*pk.Number || pk.Samples != 240 {
+			t.Fatalf("%s hears from %s: %+v", to.id, from.id, pk)
+		}
 	}
 }
 

@@ -33,6 +33,8 @@ type Config struct {
 	Rooms       []RoomConfig  `koanf:"rooms"`
 
 	Log *slog.Logger `koanf:"-"` // where the server logs; discarded when nil
+
+	memoryUsed func() (int64, error) // bytes; of the process when nil
 }
 
 // ACME says where certificates for Domain come from.

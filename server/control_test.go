@@ -3,9 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,21 +138,38 @@ func TestNoServerIsSaid(t *testing.T) {
 	start(t, cfg)
 }
 
-func TestMemoryLimitRefusesNewRoomsOnly(t *testing.T) {
+func TestLimitsRefuseNewRoomsOnly(t *testing.T) {
+	var used atomic.Int64
 	cfg := testConfig(t)
 	cfg.FFmpeg = off
-	cfg.Limits.Rooms = 2
-	_, _ = start(t, cfg)
+	cfg.Limits.Rooms = 3
+	cfg.memoryUsed = func() (int64, error) { return used.Load(), nil }
+	s, _ := start(t, cfg)
+	ctx := context.Background()
 	c := NewControl(cfg.Data)
-	must(t, c.Create(context.Background(), RoomSpec{ID: "second"}))
-	err := c.Create(context.Background(), RoomSpec{ID: "third"})
-	if err == nil || !strings.Contains(err.Error(), "Try again in") {
+	a, b := joinRoom(t, linkOf(t, s, "performer"), "Ai", 440), joinRoom(t, linkOf(t, s, "performer"), "Ben", 0)
+	must(t, c.Create(ctx, RoomSpec{ID: "second"}))
+	must(t, c.Create(ctx, RoomSpec{ID: "third"}))
+	if err := c.Create(ctx, RoomSpec{ID: "fourth"}); err == nil || !strings.Contains(err.Error(), "Try again in") {
 		t.Errorf("a room too many: %v", err)
 	}
-	rooms, err := c.Rooms(context.Background())
-	if err != nil || len(rooms) != 2 {
-		t.Errorf("%d rooms, %v; those that run must go on", len(rooms), err)
+	must(t, c.CloseRoom(ctx, "third"))
+
+	used.Store(int64(cfg.Limits.MemoryMB+1) << 20)
+	r := httptest.NewRequest(http.MethodPost, "/rooms", nil)
+	var w *httptest.ResponseRecorder
+	waitFor(t, 5*time.Second, "refusal", func() bool { // memory is measured once a second
+		r.Body, w = io.NopCloser(strings.NewReader(`{"id":"third"}`)), httptest.NewRecorder()
+		s.controlHandler().ServeHTTP(w, r)
+		if w.Code == http.StatusNoContent {
+			must(t, c.CloseRoom(ctx, "third"))
+		}
+		return w.Code == http.StatusServiceUnavailable
+	})
+	if w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "memory") {
+		t.Errorf("refused with %v %s", w.Header(), w.Body)
 	}
+	checkTone(t, "what Ben hears afterwards", b.hears(a), 440, 660)
 }
 
 // Bad joins, each with its code. The room goes on.

@@ -183,7 +183,7 @@ func keys(t reflect.Type, prefix string) (list []string) {
 		f := t.Field(i)
 		name := f.Tag.Get("koanf")
 		switch {
-		case name == "-":
+		case name == "-" || !f.IsExported():
 		case f.Type.Kind() == reflect.Struct:
 			list = append(list, keys(f.Type, prefix+name+".")...)
 		default:

@@ -182,6 +182,7 @@ func (s *Server) openRooms() error {
 		Limits: limits.New(limits.Config{
 			Rooms: s.cfg.Limits.Rooms, PerRoom: s.cfg.Limits.Participants,
 			MemoryBytes: int64(s.cfg.Limits.MemoryMB) << 20, PacketsASecond: s.cfg.Limits.PacketsPerSecond,
+			MemoryUsed: s.cfg.memoryUsed,
 		}),
 		NewBroadcast: s.newBroadcast, CheckOrigin: s.sameOrigin, ResumeKey: resumeKey,
 		Transport:    func(string) signaling.TransportOptions { return transport },

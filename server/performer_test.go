@@ -209,3 +209,22 @@ func waitFor(t *testing.T, most time.Duration, what string, done func() bool) {
 		}
 	}
 }
+
+// resume joins the demo with an earlier participant id.
+func resume(t *testing.T, s *Server, id, secret string) *signaling.Joined {
+	t.Helper()
+	conn, err := signaling.Dial(context.Background(), strings.Replace(s.base, "http", "ws", 1)+"/ws", nil, nil)
+	must(t, err)
+	defer func() { _ = conn.Close(nil) }()
+	send(t, conn, &signaling.JoinRoom{
+		Protocol: signaling.ProtocolVersion, RoomID: demoRoom, UserID: "x",
+		Resume: &signaling.Resume{ParticipantID: id, Secret: secret},
+	})
+	m, err := conn.Receive()
+	must(t, err)
+	joined, ok := m.(*signaling.Joined)
+	if !ok {
+		t.Fatalf("got %T %+v, want joined", m, m)
+	}
+	return joined
+}

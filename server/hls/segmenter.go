@@ -33,7 +33,7 @@ type rendition struct {
 var (
 	renditionAAC = rendition{name: "aac128", codec: "aac", rfc6381: "mp4a.40.2", peakBPS: 160000, averageBPS: 132000,
 		format: &codecs.MPEG4Audio{Config: mpeg4audio.AudioSpecificConfig{
-			Type: mpeg4audio.ObjectTypeAACLC, SampleRate: sampleRate, ChannelConfig: channels, ChannelCount: channels}}}
+			Type: mpeg4audio.ObjectTypeAACLC, SampleRate: sampleRate, ChannelConfig: channels}}}
 	renditionOpus = rendition{name: "opus", codec: "opus", rfc6381: "opus", peakBPS: 192000, averageBPS: 134000,
 		format: &codecs.Opus{ChannelCount: channels}}
 )

@@ -239,6 +239,34 @@ func TestEncoderThatCannotWorkIsSaidInWords(t *testing.T) {
 	}
 }
 
+func TestBroadcastGoesOnAfterAnEncoderThatDiesOften(t *testing.T) {
+	real, err := exec.LookPath(ffmpeg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	wrapper := filepath.Join(folder, "ffmpeg") // dies of what it reads in its first four lives
+	script := "#!/bin/sh\ncd " + folder + "\necho >> lives\nif [ $(wc -l < lives) -le 4 ]; then head -c 4000 > /dev/null; exit 9; fi\nexec " + real + " \"$@\"\n"
+	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	s, base := startStream(t, Config{FFmpeg: wrapper})
+	p := &program{t: t, s: s}
+	p.write(twoTones(440, 1000, -12, sampleRate))
+	until(t, "four deaths", func() bool { return s.Status().Restarts >= 3 })
+	for s.Status().Restarts < 4 {
+		p.write(twoTones(440, 1000, -12, block))
+	}
+	p.write(twoTones(440, 1000, -12, 5*sampleRate))
+	s.End()
+	if st := s.Status(); st.Restarts != 4 || st.Problem != "" {
+		t.Errorf("status %+v", st)
+	}
+	if got := decode(t, base+"playlist.m3u8"); len(got)/channels < 5*sampleRate {
+		t.Errorf("decoded %d samples, want 5 s", len(got)/channels)
+	}
+}
+
 func TestProgramIsDroppedWhenTheEncoderIsAway(t *testing.T) {
 	s := newSource()
 	pcm := make([]float32, sampleRate*channels)

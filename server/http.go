@@ -22,6 +22,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /join/{id}", s.serveJoinPage)
 	mux.HandleFunc("GET /assets/{path...}", s.serveAsset)
 	mux.HandleFunc("GET /live/{folder}/{path...}", s.serveLive)
+	mux.HandleFunc("OPTIONS /live/{folder}/{path...}", s.serveLive)
 	mux.HandleFunc("GET /ws", s.registry.ServeWS)
 	mux.HandleFunc("GET /api/v1/rooms/{id}", s.serveRoom)
 	mux.HandleFunc("GET /api/v1/rooms/{id}/strips", s.serveStrips)

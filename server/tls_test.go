@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -16,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gasso/net/signaling"
 )
 
 // writeCert writes a certificate of its own with a serial number, and returns it as a root.
@@ -138,5 +141,41 @@ func TestMissingCertificateIsSaid(t *testing.T) {
 	cfg.TLSCert, cfg.TLSKey = "/nowhere/c.pem", "/nowhere/k.pem"
 	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "check --tls-cert") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestSignalingUnderTLS(t *testing.T) {
+	s, _, _, roots := tlsServer(t)
+	conn, err := signaling.Dial(context.Background(), strings.Replace(s.base, "https", "wss", 1)+"/ws", nil,
+		&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+	must(t, err)
+	defer func() { _ = conn.Close(nil) }()
+	send(t, conn, &signaling.JoinRoom{Protocol: signaling.ProtocolVersion, RoomID: demoRoom, UserID: "Ai"})
+	m, err := conn.Receive()
+	must(t, err)
+	if _, ok := m.(*signaling.Joined); !ok {
+		t.Errorf("got %T %+v, want joined", m, m)
+	}
+}
+
+func TestUnreachableAuthorityIsLoggedAndStopsNothing(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.Dev, cfg.FFmpeg, cfg.Domain = false, off, "live.example.org"
+	cfg.ACME.URL = "https://127.0.0.1:1/directory"
+	s, stop := start(t, cfg)
+	if link := s.joinURL("choir", ""); !strings.HasPrefix(link, "https://live.example.org:") {
+		t.Errorf("link %s", link)
+	}
+	_, err := tls.Dial("tcp", s.HTTPAddr().String(), &tls.Config{ServerName: "live.example.org", MinVersion: tls.VersionTLS12})
+	if err == nil {
+		t.Error("there is a certificate from nowhere")
+	}
+	if code, _ := get(t, "http://"+s.OpsAddr().String()+"/healthz"); code != 200 {
+		t.Errorf("healthz %d, want 200", code)
+	}
+	stop()
+	cfg.ACME.Roots = "/nowhere/root.pem"
+	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "acme.roots") {
+		t.Errorf("missing root: %v", err)
 	}
 }

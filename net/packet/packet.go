@@ -1,16 +1,16 @@
 // Package packet is the identity of an encoded audio packet and its mapping to RTP.
 //
 // A packet is known by its publication (the packets of one encoder's life), its number and the room
-// time of its first sample. RTP sequence numbers and time stamps carry the low bits of the two, a
-// header extension the rest; SSRC, payload type and extension ids belong to a transport and are
-// never identity.
+// time of its first sample. The RTP time stamp carries the low bits of the latter, a header extension
+// the rest; sequence number, SSRC, payload type and extension ids belong to a link and are never
+// identity. The sequence number cannot be: it must go on rising when a new publication starts again
+// from 0 on the same SSRC (RFC 3711, section 3.3.1).
 package packet
 
 import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 )
 
@@ -21,12 +21,12 @@ const SampleRate = 48000
 const ExtensionURI = "urn:gasso:rtp-hdrext:packet-identity"
 
 // ExtensionSize is the length of the extension's payload in bytes.
-const ExtensionSize = 4
+const ExtensionSize = 6
 
 // MaxNumber is the highest packet number that the wire can carry (40 bits).
 const MaxNumber = int64(1)<<40 - 1
 
-var errExtension = errors.New("packet identity extension must have 4 bytes")
+var errExtension = fmt.Errorf("packet identity extension must have %d bytes", ExtensionSize)
 
 // PublicationID names one encoder's life. It is random and never reused.
 type PublicationID [8]byte
@@ -70,28 +70,25 @@ type Packet struct {
 	Payload     []byte
 }
 
-// Sequence is the packet's RTP sequence number.
-func (p *Packet) Sequence() uint16 { return uint16(p.Number) } //nolint:gosec // the low bits are meant
-
 // Timestamp is the packet's RTP time stamp at 48 kHz.
 func (p *Packet) Timestamp() uint32 { return uint32(p.FirstSample) } //nolint:gosec // the low bits are meant
 
-// PutExtension writes the payload of the packet identity extension: the generation, then bits 16 to
-// 39 of the number, big-endian.
+// PutExtension writes the payload of the packet identity extension: the generation, then the 40 bits
+// of the number, big-endian.
 func (p *Packet) PutExtension(dst *[ExtensionSize]byte) {
-	binary.BigEndian.PutUint32(dst[:], uint32(p.Generation)<<24|uint32(p.Number>>16)&0xffffff) //nolint:gosec // masked
+	dst[0], dst[1] = p.Generation, byte(p.Number>>32)
+	binary.BigEndian.PutUint32(dst[2:], uint32(p.Number)) //nolint:gosec // the low bits are meant
 }
 
 // SetIdentity fills Generation, Number and FirstSample from what one RTP packet carried. near is the
 // receiver's idea of room time in samples; it decides the high bits of the first sample and may be
 // off by up to twelve hours.
-func (p *Packet) SetIdentity(extension []byte, sequence uint16, timestamp uint32, near int64) error {
+func (p *Packet) SetIdentity(extension []byte, timestamp uint32, near int64) error {
 	if len(extension) != ExtensionSize {
 		return errExtension
 	}
-	v := binary.BigEndian.Uint32(extension)
-	p.Generation = uint8(v >> 24)
-	p.Number = int64(v&0xffffff)<<16 | int64(sequence)
+	p.Generation = extension[0]
+	p.Number = int64(extension[1])<<32 | int64(binary.BigEndian.Uint32(extension[2:]))
 	p.FirstSample = UnwrapSample(timestamp, near)
 	return nil
 }

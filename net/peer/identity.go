@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -10,11 +9,6 @@ import (
 	"gasso/net/packet"
 )
 
-// identitySize is the length of the header extension on a link: package packet's four bytes, then the
-// low 16 bits of the packet number. The RTP sequence number cannot carry those, because it must go
-// on rising when a new publication starts again from 0 on the same SSRC (RFC 3711, section 3.3.1).
-const identitySize = packet.ExtensionSize + 2
-
 // maxPacketSamples is the longest Opus packet, 120 ms (RFC 6716, section 3.2.5).
 const maxPacketSamples = 5760
 
@@ -22,11 +16,6 @@ var (
 	errNoIdentity = errors.New("packet has no identity extension")
 	errNotOpus    = errors.New("packet is not Opus")
 )
-
-func putIdentity(dst *[identitySize]byte, pk *packet.Packet) {
-	pk.PutExtension((*[packet.ExtensionSize]byte)(dst[:]))
-	binary.BigEndian.PutUint16(dst[packet.ExtensionSize:], pk.Sequence())
-}
 
 // packetFromRTP fills pk from one RTP packet as it came off the wire. near is room time in samples.
 // header is scratch memory; pk.Payload lies in buf.
@@ -40,7 +29,7 @@ func packetFromRTP(pk *packet.Packet, header *rtp.Header, buf []byte, extensionI
 		return errNotOpus
 	}
 	identity := header.GetExtension(extensionID)
-	if extensionID == 0 || len(identity) != identitySize {
+	if extensionID == 0 || len(identity) != packet.ExtensionSize {
 		return errNoIdentity
 	}
 	samples, ok := opusSamples(payload)
@@ -48,8 +37,7 @@ func packetFromRTP(pk *packet.Packet, header *rtp.Header, buf []byte, extensionI
 		return errNotOpus
 	}
 	*pk = packet.Packet{Samples: samples, Payload: payload}
-	low := binary.BigEndian.Uint16(identity[packet.ExtensionSize:])
-	return pk.SetIdentity(identity[:packet.ExtensionSize], low, header.Timestamp, near)
+	return pk.SetIdentity(identity, header.Timestamp, near)
 }
 
 // withoutPadding strips RTP padding, whose last byte is its length (RFC 3550, section 5.1).

@@ -29,8 +29,8 @@ func wire(t testing.TB, pk *packet.Packet, id uint8, extension []byte, padding b
 }
 
 func identityOf(pk *packet.Packet) []byte {
-	var extension [identitySize]byte
-	putIdentity(&extension, pk)
+	var extension [packet.ExtensionSize]byte
+	pk.PutExtension(&extension)
 	return extension[:]
 }
 

@@ -117,7 +117,7 @@ type localTrack struct {
 	stream      webrtc.TrackLocalWriter
 	header      rtp.Header
 	extensionID uint8 // 0: the other side does not know the extension
-	identity    [identitySize]byte
+	identity    [packet.ExtensionSize]byte
 }
 
 func newLocalTrack(p *Publisher, l *Link) *localTrack { return &localTrack{publisher: p, link: l} }
@@ -172,7 +172,7 @@ func (t *localTrack) write(pk *packet.Packet) error {
 
 func (t *localTrack) writeNow(pk *packet.Packet) error {
 	t.header.Timestamp = pk.Timestamp()
-	putIdentity(&t.identity, pk)
+	pk.PutExtension(&t.identity)
 	if t.extensionID != 0 { // over again: an interceptor may have changed the list
 		t.header.Extensions = t.header.Extensions[:0]
 		if err := t.header.SetExtension(t.extensionID, t.identity[:]); err != nil {

@@ -84,6 +84,9 @@ func (s *Session) joinRequest() *signaling.JoinRoom {
 	}
 	if s.self.id != "" {
 		j.Resume = &signaling.Resume{ParticipantID: s.self.id, Secret: s.self.secret}
+		if s.serverLink != nil {
+			j.Resume.Link = s.serverLink.ID()
+		}
 	}
 	return j
 }

@@ -18,11 +18,12 @@ const mixID = "mix"
 
 const housekeeping = 500 * time.Millisecond
 
-// onJoined takes the room as the server describes it. After a resumed connection only the
-// differences matter; otherwise everything starts anew.
+// onJoined takes the room as the server describes it. With the same participant id only the
+// differences matter, even if the server started anew: direct connections go on. Otherwise everything
+// starts over.
 func (s *Session) onJoined(conn *signaling.Conn, j *signaling.Joined) error {
 	s.mu.Lock()
-	same := j.Resumed && j.ParticipantID == s.self.id && s.factory != nil
+	same := j.ParticipantID == s.self.id && s.factory != nil
 	s.mu.Unlock()
 	if !same {
 		if err := s.startOver(j); err != nil {

@@ -90,6 +90,9 @@ func (s *Server) openData() (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.store.Close)
+	if err := s.store.Prune(time.Now()); err != nil {
+		return err
+	}
 	s.gate = &gate{invites: s.invites, store: s.store, open: s.isOpen, now: time.Now}
 	return nil
 }

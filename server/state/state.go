@@ -204,6 +204,29 @@ func (s *Store) Revoked(inviteID string) (bool, error) {
 	return revision != 0, nil
 }
 
+// Prune forgets revocations of invites that have expired by themselves.
+func (s *Store) Prune(now time.Time) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	list, err := s.revoked.ListKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("list revocations: %w", err)
+	}
+	for key := range list.Keys() {
+		var until time.Time
+		if _, err := get(ctx, s.revoked, key, &until); err != nil {
+			return fmt.Errorf("read revocation: %w", err)
+		}
+		if now.Before(until) {
+			continue
+		}
+		if err := s.revoked.Purge(ctx, key); err != nil {
+			return fmt.Errorf("forget revocation: %w", err)
+		}
+	}
+	return nil
+}
+
 // get reads a value; a key that is not there leaves it alone and has revision 0.
 func get(ctx context.Context, kv jetstream.KeyValue, key string, value any) (revision uint64, err error) {
 	entry, err := kv.Get(ctx, key)

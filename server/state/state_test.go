@@ -84,6 +84,19 @@ func TestEpochsAreUniqueUnderContention(t *testing.T) {
 	wg.Wait()
 }
 
+func TestPruneForgetsOnlyWhatExpired(t *testing.T) {
+	s := open(t, t.TempDir())
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	must(t, s.Revoke("old", now.Add(-time.Second)))
+	must(t, s.Revoke("new", now.Add(time.Second)))
+	must(t, s.Prune(now))
+	for id, want := range map[string]bool{"old": false, "new": true} {
+		if got, err := s.Revoked(id); err != nil || got != want {
+			t.Errorf("revoked %s: %v, %v", id, got, err)
+		}
+	}
+}
+
 func TestEmptyStoreListsNothing(t *testing.T) {
 	rooms, err := open(t, t.TempDir()).Rooms()
 	if err != nil || len(rooms) != 0 {

@@ -3,6 +3,8 @@
 // Not verified on Safari.
 
 const retryMs = [500, 1000, 2000, 4000, 8000];
+const cushionSeconds = 3.5; // what must be loaded before sound begins, so that it begins once
+const holdMs = 6000; // but no longer than this
 const nativeType = 'application/vnd.apple.mpegurl';
 
 // Playback reports 'starting', 'playing', 'reconnecting', 'stopped', 'ended' or 'blocked' to changed.
@@ -14,10 +16,13 @@ export class Playback {
     this.heard = false; // since play was pressed
     this.attempts = 0;
     audio.addEventListener('playing', () => { this.heard = true; this.attempts = 0; this.report('playing'); });
-    audio.addEventListener('waiting', () => this.report(this.heard ? 'reconnecting' : 'starting'));
+    audio.addEventListener('waiting', () => {
+      this.report(this.heard ? 'reconnecting' : 'starting');
+      if (this.heard && this.hls) this.hold();
+    });
     audio.addEventListener('ended', () => this.finish());
     audio.addEventListener('error', () => { if (this.native) this.retry(); });
-    audio.addEventListener('pause', () => { if (this.wanted && !audio.ended && !this.loading) this.stop(); });
+    audio.addEventListener('pause', () => { if (this.wanted && !audio.ended && !this.loading && !this.holding) this.stop(); });
     addEventListener('online', () => { if (this.timer) this.load(); });
   }
 
@@ -56,7 +61,8 @@ export class Playback {
 
   release() {
     clearTimeout(this.timer);
-    this.timer = 0;
+    clearInterval(this.holding);
+    this.timer = this.holding = 0;
     this.loading = true; // a pause that comes from here is not the listener's
     this.hls?.destroy();
     this.hls = null;
@@ -71,9 +77,34 @@ export class Playback {
     this.native = Playback.native();
     if (this.native) {
       this.audio.src = this.url;
+      this.begin();
     } else {
       this.attach();
+      this.hold();
     }
+  }
+
+  // hold waits until enough is loaded to play on without a stop.
+  hold() {
+    clearInterval(this.holding);
+    const since = performance.now();
+    this.audio.pause();
+    this.holding = setInterval(() => {
+      if (this.ahead() < cushionSeconds && performance.now() - since < holdMs) return;
+      clearInterval(this.holding);
+      this.holding = 0;
+      this.begin();
+    }, 100);
+  }
+
+  // ahead is how many seconds are loaded and not yet played.
+  ahead() {
+    const { buffered, currentTime } = this.audio;
+    const last = buffered.length - 1;
+    return last < 0 ? 0 : buffered.end(last) - Math.max(currentTime, buffered.start(last));
+  }
+
+  begin() {
     this.audio.play()?.catch((e) => {
       if (e.name !== 'NotAllowedError' || !this.wanted) return;
       this.release();

@@ -6,11 +6,19 @@ package ui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/app"
 
 	"gasso/app/session"
 	"gasso/app/settings"
+	"gasso/assets/desktop"
 )
+
+// appID is the same as in FyneApp.toml.
+const appID = "app.gasso.desktop"
 
 // Options are what the window is started with.
 type Options struct {
@@ -86,10 +94,27 @@ type Soundcheck interface {
 	Close()
 }
 
-// Run opens the window and returns when it is closed.
+// Run opens the window and returns when it is closed. It must be called on the main goroutine.
 func Run(opts Options) error {
 	if opts.Backend.Join == nil || opts.Backend.Devices == nil || opts.Backend.NewSoundcheck == nil || opts.Backend.ParseInvite == nil {
 		return errors.New("the window has no engine behind it")
 	}
-	return errors.New("the window is not built yet")
+	a := app.NewWithID(appID)
+	a.SetIcon(fyne.NewStaticResource("icon.png", desktop.Icon()))
+	w, err := newWindow(a, opts)
+	if err != nil {
+		return fmt.Errorf("open the window: %w", err)
+	}
+	a.Lifecycle().SetOnStarted(w.start)
+	w.win.SetOnClosed(w.saveSize)
+	w.win.SetMaster()
+	w.win.ShowAndRun()
+	w.stop()
+	return nil
+}
+
+// saveSize keeps the size for next time.
+func (w *window) saveSize() {
+	size := w.win.Canvas().Size()
+	w.save(func(s *settings.Settings) { s.Window = settings.Window{Width: size.Width, Height: size.Height} })
 }

@@ -123,6 +123,14 @@ func (j *joinScreen) invited(link string) {
 	j.fail("")
 }
 
+// takeOver keeps what was typed when the screen is made anew in another language.
+func (j *joinScreen) takeOver(old *joinScreen) {
+	j.invite.SetText(old.invite.Text)
+	j.server.SetText(old.server.Text)
+	j.room.SetText(old.room.Text)
+	j.name.SetText(old.name.Text)
+}
+
 func (j *joinScreen) pickPhones(answer string) {
 	j.prefs.Headphones = answer == "yes"
 	j.prefs.Processing.EchoCancellation = !j.prefs.Headphones

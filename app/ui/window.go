@@ -125,7 +125,11 @@ func (w *window) build() error {
 			w.win.Canvas().Focus(f)
 		},
 	}
+	typed := w.join
 	w.join = newJoinScreen(w.desk, prefs, joinActions{parse: w.opts.Backend.ParseInvite, join: w.startJoin, input: w.check.want})
+	if typed != nil {
+		w.join.takeOver(typed)
+	}
 	w.prefs = newPrefsPage(w.desk, prefs, prefsActions{language: w.pickLanguage, input: w.pickInput, output: w.pickOutput})
 	w.diag = newDiagnosticsPage(w.desk)
 	w.about = newAboutPage(w.desk, w.opts.Version, w.look.complete())

@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -15,6 +18,7 @@ import (
 type words struct {
 	language string
 	texts    map[string]string
+	said     []sentence
 }
 
 // loadWords reads a language's texts; an unknown one gives English.
@@ -30,6 +34,7 @@ func loadWords(language string) (*words, error) {
 	if err := json.Unmarshal(data, &w.texts); err != nil {
 		return nil, fmt.Errorf("decode translations of %s: %w", language, err)
 	}
+	w.said = sentences(w.texts)
 	return w, nil
 }
 
@@ -58,14 +63,41 @@ func (w *words) say(key string, pairs ...string) string {
 	return text
 }
 
-// tell translates what the engine or the server said in English. The texts stand under "said." in the
-// language's file; one that is not there is shown as it is.
+// tell translates what the engine or the server said in English: every sentence that stands under
+// "said." in the language's file, {n} being any number. What does not is shown as it is.
 func (w *words) tell(said string) string {
 	said = strings.TrimSpace(said)
-	if text, ok := w.texts["said."+said]; ok {
-		return text
+	if w.language == "en" {
+		return said
+	}
+	for _, s := range w.said {
+		said = s.pattern.ReplaceAllString(said, s.text)
 	}
 	return said
+}
+
+// sentence is an English sentence to look for and its translation.
+type sentence struct {
+	pattern *regexp.Regexp
+	text    string
+}
+
+// sentences are those of a language's file, the longest first, so that none hides another.
+func sentences(texts map[string]string) []sentence {
+	var found []string
+	for key := range texts {
+		if said, ok := strings.CutPrefix(key, "said."); ok {
+			found = append(found, said)
+		}
+	}
+	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	var all []sentence
+	for _, said := range found {
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(said), `\{n\}`, `(\d+)`)
+		text := strings.ReplaceAll(strings.ReplaceAll(texts["said."+said], "$", "$$"), "{n}", "${1}")
+		all = append(all, sentence{regexp.MustCompile(pattern), text})
+	}
+	return all
 }
 
 // toFyne teaches Fyne's own menus this language, even when the system speaks another one.

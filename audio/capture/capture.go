@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"gasso/audio/device"
 	"gasso/audio/opus"
 	"gasso/audio/ring"
 )
@@ -20,9 +19,17 @@ type Processing struct {
 	Music            bool // turns the three off whatever they say
 }
 
+// Source is where captured sound comes from: interleaved stereo at 48 kHz, as the devices of package
+// device deliver it.
+type Source interface {
+	Ring() *ring.Ring      // what was captured; the stream is its consumer
+	Wake() <-chan struct{} // gets a value after frames were written
+	Stamp() ring.Stamp     // any goroutine, no lock
+}
+
 // Config is what a stream needs. Source, Encoder and RoomSample must be given.
 type Config struct {
-	Source     device.Capture              // stays the caller's; the stream is the consumer of its ring
+	Source     Source                      // stays the caller's; the stream is the consumer of its ring
 	Far        *ring.Ring                  // what the loudspeaker took at 48 kHz, mono or stereo; nil if nobody listens
 	Encoder    opus.EncoderConfig          // Channels is what is published, whatever the processing
 	Processing Processing                  // at the start

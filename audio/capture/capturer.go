@@ -4,7 +4,6 @@ import (
 	"math"
 	"sync/atomic"
 
-	"gasso/audio/device"
 	"gasso/audio/meter"
 	"gasso/audio/resample"
 )
@@ -16,7 +15,7 @@ const (
 
 // capturer makes room-timed, processed frames out of a device's ring.
 type capturer struct {
-	source   device.Capture
+	source   Source
 	channels int // of the frames
 	frame    int // samples
 

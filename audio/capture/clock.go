@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"gasso/audio/device"
+	"gasso/audio/ring"
 )
 
 const (
@@ -61,7 +61,7 @@ func (c *roomClock) restart() {
 
 // observe takes the newest stamp. position is the device frame (from the start, with a fraction) that
 // the next output sample stands for. jump is by how many samples next was set anew, if jumped.
-func (c *roomClock) observe(stamp device.Stamp, position float64) (jump int64, jumped bool) {
+func (c *roomClock) observe(stamp ring.Stamp, position float64) (jump int64, jumped bool) {
 	if stamp.Frames == c.last {
 		return 0, false
 	}

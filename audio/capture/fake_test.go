@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"gasso/audio/device"
 	"gasso/audio/opus"
 	"gasso/audio/ring"
 )
@@ -21,7 +20,7 @@ type microphone struct {
 	random *rand.Rand
 	frames int64
 	mu     sync.Mutex
-	stamp  device.Stamp  // guarded by mu
+	stamp  ring.Stamp    // guarded by mu
 	shift  time.Duration // moved on by a gap in the device
 	signal func(frame int64) float32
 	buffer []float32
@@ -34,22 +33,17 @@ func newMicrophone(signal func(frame int64) float32) *microphone {
 		wake:   make(chan struct{}, 1),
 		start:  start,
 		random: rand.New(rand.NewPCG(1, 2)),
-		stamp:  device.Stamp{At: start},
+		stamp:  ring.Stamp{At: start},
 		signal: signal,
 	}
 }
 
 func (m *microphone) Ring() *ring.Ring      { return m.ring }
 func (m *microphone) Wake() <-chan struct{} { return m.wake }
-func (m *microphone) Stamp() device.Stamp {
+func (m *microphone) Stamp() ring.Stamp {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.stamp
-}
-func (m *microphone) Stats() device.Stats { return device.Stats{} }
-func (m *microphone) Close() error        { return nil }
-func (m *microphone) Info() device.Format {
-	return device.Format{Rate: 48000, Channels: 2, PeriodSamples: 240, Name: "simulated"}
 }
 
 // callback delivers so many frames.
@@ -69,7 +63,7 @@ func (m *microphone) callback(frames int) {
 		late = time.Duration(m.random.Int64N(int64(m.jitter)))
 	}
 	m.mu.Lock()
-	m.stamp = device.Stamp{Frames: m.frames, At: m.trueTime(m.frames).Add(late)}
+	m.stamp = ring.Stamp{Frames: m.frames, At: m.trueTime(m.frames).Add(late)}
 	m.mu.Unlock()
 }
 

@@ -48,10 +48,10 @@ func (c *clock) tick(frames int) {
 }
 
 // Stamp is the newest stamp.
-func (c *clock) Stamp() Stamp {
+func (c *clock) Stamp() ring.Stamp {
 	for {
 		before := c.sequence.Load()
-		stamp := Stamp{Frames: c.frames.Load(), At: c.base.Add(time.Duration(c.at.Load()))}
+		stamp := ring.Stamp{Frames: c.frames.Load(), At: c.base.Add(time.Duration(c.at.Load()))}
 		if before&1 == 0 && c.sequence.Load() == before {
 			return stamp
 		}

@@ -58,13 +58,6 @@ type Format struct {
 	Name          string
 }
 
-// Stamp says how many frames had passed since the device was opened at the moment At, the end of the
-// newest callback. At carries a monotonic reading.
-type Stamp struct {
-	Frames int64
-	At     time.Time
-}
-
 // Stats counts what happened since the device was opened.
 type Stats struct {
 	Callbacks    int64
@@ -83,7 +76,7 @@ type Capture interface {
 	// Wake gets a value after frames were written; it holds one.
 	Wake() <-chan struct{}
 	// Stamp is the newest stamp; any goroutine, no lock. Frames include those the ring dropped.
-	Stamp() Stamp
+	Stamp() ring.Stamp
 	// Stats is for any goroutine.
 	Stats() Stats
 	// Info is for any goroutine.
@@ -102,7 +95,7 @@ type Render interface {
 	// Wake gets a value after frames were taken; it holds one.
 	Wake() <-chan struct{}
 	// Stamp is the newest stamp; any goroutine, no lock. Frames are those written to Far, dropped ones included.
-	Stamp() Stamp
+	Stamp() ring.Stamp
 	// Stats is for any goroutine.
 	Stats() Stats
 	// Info is for any goroutine.

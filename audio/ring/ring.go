@@ -79,3 +79,10 @@ func (r *Ring) Channels() int { return r.channels }
 
 // Dropped is the number of frames that Write could not place since the start.
 func (r *Ring) Dropped() int64 { return r.dropped.Load() }
+
+// Stamp ties a ring to time: how many frames its producer had moved since it started at the moment At,
+// the end of the newest device callback. At carries a monotonic reading.
+type Stamp struct {
+	Frames int64
+	At     time.Time
+}

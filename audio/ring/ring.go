@@ -3,6 +3,7 @@ package ring
 
 import (
 	"sync/atomic"
+	"time"
 )
 
 // Ring carries PCM from one producer goroutine (Write) to one consumer goroutine (Read and Skip).

@@ -74,7 +74,7 @@ func newFader(d *desk, l law, vertical bool, onChanged func(float64)) *fader {
 		track: canvas.NewRectangle(shadeWell), rest: canvas.NewRectangle(shadeFaint), fill: canvas.NewRectangle(shadeAccent.dim(0x70)),
 		cap: canvas.NewRectangle(shadeHover), mark: canvas.NewRectangle(shadeText),
 	}
-	f.track.CornerRadius, f.cap.CornerRadius = 3, 5
+	f.cap.CornerRadius = 5
 	f.cap.StrokeWidth, f.cap.StrokeColor = 1, shadeFaint
 	f.ExtendBaseWidget(f)
 	return f
@@ -206,6 +206,8 @@ func (p faderParts) Objects() []fyne.CanvasObject {
 func (p faderParts) Layout(size fyne.Size) {
 	f := p.f
 	at, rest := float32(f.law.toTravel(f.value)), float32(f.law.toTravel(f.law.rest))
+	f.fill.Hidden = at == rest
+	f.rest.Hidden = f.fill.Hidden
 	if f.vertical {
 		x, y := size.Width/2, capLength/2+f.length()*(1-at)
 		yRest := capLength/2 + f.length()*(1-rest)

@@ -42,7 +42,7 @@ func (w *window) stop() {
 	}
 }
 
-// runDraw asks for a frame twenty times a second and skips while one still waits.
+// runDraw asks for a frame at the frame rate and skips while one still waits.
 func (w *window) runDraw(ctx context.Context) {
 	tick := time.NewTicker(frameEvery)
 	defer tick.Stop()
@@ -62,7 +62,9 @@ func (w *window) runDraw(ctx context.Context) {
 			level := w.check.level()
 			fyne.Do(func() {
 				w.busy.Store(false)
-				w.draw(snap, level, now)
+				if ctx.Err() == nil {
+					w.draw(snap, level, now)
+				}
 			})
 		}
 	}

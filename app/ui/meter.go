@@ -61,7 +61,7 @@ func (h *peakHold) add(db float64, now time.Time) {
 	}
 }
 
-// meter shows a level: RMS bright, peak behind it, the held peak as a line. It draws rectangles only,
+// meter shows a level: RMS bright, the peak dimmer above it, the held peak as a line. It draws rectangles only,
 // and nothing at all when no edge moved by a pixel.
 type meter struct {
 	widget.BaseWidget
@@ -91,7 +91,6 @@ func (m *meter) set(l session.Level, now time.Time) {
 // CreateRenderer implements fyne.Widget.
 func (m *meter) CreateRenderer() fyne.WidgetRenderer {
 	p := &meterParts{m: m, well: canvas.NewRectangle(shadeWell), line: canvas.NewRectangle(shadeText)}
-	p.well.CornerRadius = 3
 	p.objects = append(p.objects, p.well)
 	for i, zone := range meterZones() {
 		p.peak[i] = canvas.NewRectangle(zone.shade.dim(0x78))
@@ -104,7 +103,7 @@ func (m *meter) CreateRenderer() fyne.WidgetRenderer {
 	}
 	p.objects = append(p.objects, p.line)
 	if m.scale {
-		for _, db := range []int{0, -3, -6, -12, -20, -30, -40} {
+		for _, db := range []int{0, -6, -12, -20, -40} {
 			t := canvas.NewText(fmt.Sprintf("%d", -db), shadeFaint)
 			t.TextSize = 9
 			p.labels, p.labelDB = append(p.labels, t), append(p.labelDB, float64(db))
@@ -175,7 +174,7 @@ func (p *meterParts) place() bool {
 	var from float32
 	for i, zone := range meterZones() {
 		to := meterPosition(zone.topDB) * length
-		p.bar(p.peak[i], from, min(to, edges[0]))
+		p.bar(p.peak[i], max(from, edges[1]), min(to, edges[0]))
 		p.bar(p.rms[i], from, min(to, edges[1]))
 		from = to
 	}

@@ -152,9 +152,9 @@ func newProgramRow(d *desk, id string, send func(session.Strip)) *programRow {
 	pan := container.NewHBox(container.NewCenter(c.panText), withWidth(64, c.pan), c.mute)
 	top := container.NewBorder(nil, nil, nil, pan, r.name)
 	gain := container.NewBorder(nil, nil, nil, withWidth(60, c.exact.entry), c.gain)
-	back := canvas.NewRectangle(shadeBar)
-	back.CornerRadius = 8
-	r.view = container.NewStack(back, newInset(6, newColumn(4, -1, top, r.meter, gain)))
+	line := canvas.NewRectangle(shadeOutline)
+	line.SetMinSize(fyne.NewSize(1, 1))
+	r.view = newColumn(4, -1, line, top, r.meter, gain)
 	return r
 }
 

@@ -56,7 +56,7 @@ func newOwnStrip(d *desk, act ownActions) *ownStrip {
 	middle := container.NewBorder(nil, nil, s.meter, nil, container.NewCenter(figures))
 	heard := newColumn(3, -1, newText(d.say("own.hear"), sizeCaption, shadeDim, false), s.output)
 	body := newColumn(6, 2, s.name, s.mute, newInset(4, middle), heard, newColumn(3, -1, s.echo, s.noise, s.auto, s.music), s.missing, s.modes.row)
-	s.view = newCard(10, body)
+	s.view = newInset(6, body)
 	d.spots["own.mute"], d.spots["own.echo"], d.spots["own.noise"], d.spots["own.gain"], d.spots["own.music"] = s.mute, s.echo, s.noise, s.auto, s.music
 	for i, value := range s.modes.values {
 		d.spots["own.mode."+value] = s.modes.buttons[i]

@@ -45,9 +45,9 @@ func newStage(d *desk, engine Engine, act ownActions) *stage {
 	note.Alignment = fyne.TextAlignCenter
 	s.empty = container.NewCenter(newColumn(6, -1, centred(newText(d.say("stage.alone"), sizeTitle, shadeDim, true)), withWidth(320, note)))
 	s.makeVeil()
-	side := newCard(10, container.NewBorder(s.tabs.row, nil, nil, nil, newInset(4, container.NewStack(s.onAir.view, s.chat.view))))
+	side := newInset(6, container.NewBorder(s.tabs.row, nil, nil, nil, newInset(4, container.NewStack(s.onAir.view, s.chat.view))))
 	middle := container.NewStack(container.NewHScroll(s.row), s.empty, s.veil)
-	s.view = container.New(stageLayout{}, s.own.view, middle, side)
+	s.view = container.New(stageLayout{}, s.own.view, middle, side, canvas.NewRectangle(shadeOutline), canvas.NewRectangle(shadeOutline))
 	s.showTab(tabOnAir)
 	return s
 }
@@ -56,7 +56,6 @@ func newStage(d *desk, engine Engine, act ownActions) *stage {
 // strip with its mute stays free.
 func (s *stage) makeVeil() {
 	back := canvas.NewRectangle(shadeVeil)
-	back.CornerRadius = 10
 	s.veilTop, s.veilSub = centred(newText("", sizeTitle, shadeText, true)), newNote("", false)
 	s.veilSub.Alignment = fyne.TextAlignCenter
 	s.veil = container.NewStack(back, container.NewCenter(newColumn(6, -1, s.veilTop, withWidth(340, s.veilSub))))
@@ -132,7 +131,7 @@ func (s *stage) drawVeil(snap session.Snapshot) {
 	s.view.Refresh()
 }
 
-// stageLayout gives the own strip and the side panel their widths and the others the rest.
+// stageLayout gives the own strip and the side panel their widths and the others the rest, with a line between.
 type stageLayout struct{}
 
 // Layout implements fyne.Layout.
@@ -146,6 +145,8 @@ func (stageLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	place(objects[0], 0, 0, own, h)
 	place(objects[1], own+gap, 0, size.Width-own-side-2*gap, h)
 	place(objects[2], size.Width-side, 0, side, h)
+	place(objects[3], own+gap/2, 0, 1, h)
+	place(objects[4], size.Width-side-gap/2, 0, 1, h)
 }
 
 // MinSize implements fyne.Layout.

@@ -42,7 +42,7 @@ func newPerformerStrip(d *desk, id string, send func(session.Strip)) *performerS
 	middle := container.NewHBox(layout.NewSpacer(), c.gain, s.meter, layout.NewSpacer())
 	pan := container.NewBorder(nil, nil, nil, withWidth(28, c.panText), c.pan)
 	body := newColumn(6, 2, s.name, newInset(2, link), middle, s.peak, c.exact.entry, pan, newRow(4, c.mute, c.solo))
-	s.view = newCard(8, body)
+	s.view = newInset(6, body)
 	return s
 }
 

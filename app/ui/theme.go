@@ -14,13 +14,13 @@ type shade uint32
 
 // The palette: dark and quiet, with strong colour kept for sound and for what is live.
 const (
-	shadeBackground shade = 0x0D1117FF
-	shadeBar        shade = 0x131922FF
-	shadeCard       shade = 0x171E28FF
+	shadeBackground shade = 0x11161EFF
+	shadeBar        shade = 0x181F29FF
+	shadeCard       shade = 0x181F29FF
 	shadeRaised     shade = 0x232D3AFF
 	shadeHover      shade = 0x2C3848FF
 	shadeOutline    shade = 0x2B3645FF
-	shadeWell       shade = 0x0A0D12FF
+	shadeWell       shade = 0x07090DFF
 	shadeText       shade = 0xE9EEF5FF
 	shadeDim        shade = 0x94A3B5FF
 	shadeFaint      shade = 0x5D6B7CFF
@@ -31,7 +31,7 @@ const (
 	shadeBad        shade = 0xF2555AFF
 	shadeLive       shade = 0xE5484DFF
 	shadeBanner     shade = 0x3A2A12FF
-	shadeVeil       shade = 0x0D1117D8
+	shadeVeil       shade = 0x11161EDC
 	shadeClear      shade = 0x00000000
 )
 

@@ -106,15 +106,16 @@ func Run(opts Options) error {
 		return fmt.Errorf("open the window: %w", err)
 	}
 	a.Lifecycle().SetOnStarted(w.start)
-	w.win.SetOnClosed(w.saveSize)
+	w.win.SetOnClosed(w.closed)
 	w.win.SetMaster()
 	w.win.ShowAndRun()
 	w.stop()
 	return nil
 }
 
-// saveSize keeps the size for next time.
-func (w *window) saveSize() {
+// closed ends the drawing and keeps the window's size for next time.
+func (w *window) closed() {
+	w.end()
 	size := w.win.Canvas().Size()
 	w.save(func(s *settings.Settings) { s.Window = settings.Window{Width: size.Width, Height: size.Height} })
 }

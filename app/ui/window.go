@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/driver/desktop"
 
@@ -30,7 +29,7 @@ const (
 )
 
 const (
-	frameEvery = 50 * time.Millisecond // 20 drawn frames a second
+	frameEvery = time.Second / 16 // drawn frames; every one paints the whole window, so more would cost
 	noticeFor  = 8 * time.Second
 )
 
@@ -141,8 +140,7 @@ func (w *window) build() error {
 	}
 	w.offerDevices()
 	top := newColumn(0, -1, w.bar.view, w.banner.view)
-	back := canvas.NewRectangle(shadeBackground)
-	w.win.SetContent(container.NewStack(back, container.NewBorder(top, nil, nil, nil, newInset(8, w.body))))
+	w.win.SetContent(container.NewBorder(top, nil, nil, nil, newInset(8, w.body)))
 	if w.page == "" {
 		w.page = pageJoin
 	}

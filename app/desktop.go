@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -12,6 +13,7 @@ import (
 	"gasso/app/settings"
 	"gasso/app/ui"
 	"gasso/assets/wasm"
+	"gasso/audio/device"
 	"gasso/internal/version"
 	"gasso/net/signaling"
 )
@@ -89,6 +91,9 @@ func (o desktopOptions) settings(log *slog.Logger) (*settings.Store, error) {
 			if *flag != "" {
 				*field = *flag
 			}
+		}
+		if o.input != "" && !strings.HasPrefix(o.input, string(device.Hardware)) {
+			s.Processing = session.Processing{} // what is no microphone needs none
 		}
 	})
 	return store, err

@@ -15,6 +15,7 @@ import (
 
 	"gasso/app/session"
 	"gasso/assets/wasm"
+	"gasso/audio/device"
 	"gasso/net/signaling"
 )
 
@@ -97,7 +98,7 @@ func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 
 // processing is on for microphones and off for everything else, unless a flag says otherwise.
 func (o headlessOptions) processing() (session.Processing, error) {
-	on := strings.HasPrefix(o.input, "device") && !o.music
+	on := strings.HasPrefix(o.input, string(device.Hardware)) && !o.music
 	p := session.Processing{Music: o.music}
 	for _, f := range []struct {
 		name, value, onWord string

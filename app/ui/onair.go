@@ -45,7 +45,7 @@ func newOnAirPanel(d *desk, engine Broadcast) *onAirPanel {
 	p.copy = newButton(d, buttonPlain, d.say("onair.copy"), p.copyLink)
 	link := container.NewBorder(nil, nil, nil, p.copy, p.link)
 	head := newColumn(8, -1, p.state, p.figures, p.toggle, p.problem, newText(d.say("onair.link"), sizeCaption, shadeDim, true), link, p.title, p.meter)
-	p.view = container.NewBorder(head, nil, nil, nil, container.NewPadded(container.NewVScroll(p.list)))
+	p.view = container.NewBorder(head, nil, nil, nil, container.NewVScroll(container.NewBorder(nil, nil, nil, withWidth(12, canvas.NewRectangle(shadeClear)), p.list)))
 	d.spots["onair.toggle"], d.spots["onair.copy"], d.spots["onair.link"] = p.toggle, p.copy, p.link
 	return p
 }

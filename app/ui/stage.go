@@ -37,7 +37,7 @@ const (
 )
 
 func newStage(d *desk, engine Engine, act ownActions) *stage {
-	s := &stage{desk: d, engine: engine, own: newOwnStrip(d, act), row: container.New(stripRow{narrow: 112, wide: 168, gap: 6})}
+	s := &stage{desk: d, engine: engine, own: newOwnStrip(d, act), row: container.New(stripRow{narrow: 104, wide: 168, gap: 6})}
 	s.onAir, s.chat = newOnAirPanel(d, engine), newChatPanel(d, engine.SendChat)
 	s.tabs = newChoice(d, s.showTab, tabOnAir, d.say("stage.onair"), tabChat, d.say("stage.chat"))
 	d.spots["tab.onair"], d.spots["tab.chat"] = s.tabs.buttons[0], s.tabs.buttons[1]
@@ -137,7 +137,7 @@ type stageLayout struct{}
 // Layout implements fyne.Layout.
 func (stageLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	const gap = 8
-	own, side := float32(208), float32(264)
+	own, side := float32(192), float32(248)
 	if size.Width >= 1100 {
 		own, side = 240, 320
 	}
@@ -155,5 +155,5 @@ func (stageLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
 	for _, o := range objects {
 		h = max(h, o.MinSize().Height)
 	}
-	return fyne.NewSize(208+264+16+236, h)
+	return fyne.NewSize(192+248+16+236, h)
 }

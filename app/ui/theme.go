@@ -23,7 +23,7 @@ const (
 	shadeWell       shade = 0x07090DFF
 	shadeText       shade = 0xE9EEF5FF
 	shadeDim        shade = 0x94A3B5FF
-	shadeFaint      shade = 0x5D6B7CFF
+	shadeFaint      shade = 0x74839AFF
 	shadeAccent     shade = 0x6CA6FFFF
 	shadeOnAccent   shade = 0x0B1420FF
 	shadeGood       shade = 0x4CC38AFF
@@ -31,7 +31,7 @@ const (
 	shadeBad        shade = 0xF2555AFF
 	shadeLive       shade = 0xE5484DFF
 	shadeBanner     shade = 0x3A2A12FF
-	shadeVeil       shade = 0x11161EDC
+	shadeVeil       shade = 0x11161EB4
 	shadeClear      shade = 0x00000000
 )
 

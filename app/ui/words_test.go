@@ -1,0 +1,118 @@
+package ui
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func bothLanguages(t *testing.T) (en, ja *words) {
+	t.Helper()
+	en, err := loadWords("en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ja, err = loadWords("ja"); err != nil {
+		t.Fatal(err)
+	}
+	return en, ja
+}
+
+func TestLanguagesHaveTheSameKeysAndPlaceholders(t *testing.T) {
+	en, ja := bothLanguages(t)
+	holes := regexp.MustCompile(`\{[a-z]+\}`)
+	for _, pair := range [][2]*words{{en, ja}, {ja, en}} {
+		for key, text := range pair[0].texts {
+			other, ok := pair[1].texts[key]
+			if !ok || strings.TrimSpace(text) == "" {
+				t.Errorf("%s: key %q is empty or missing in %s", pair[0].language, key, pair[1].language)
+			}
+			a, b := holes.FindAllString(text, -1), holes.FindAllString(other, -1)
+			slices.Sort(a)
+			slices.Sort(b)
+			if !slices.Equal(a, b) {
+				t.Errorf("key %q: placeholders %v and %v", key, a, b)
+			}
+		}
+	}
+}
+
+func TestEveryKeyInCodeExistsAndEveryKeyIsUsed(t *testing.T) {
+	en, _ := bothLanguages(t)
+	used := map[string]bool{}
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), f.Name(), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) == 0 {
+				return true
+			}
+			name, isSelector := call.Fun.(*ast.SelectorExpr)
+			literal, isLiteral := call.Args[0].(*ast.BasicLit)
+			if isSelector && name.Sel.Name == "say" && isLiteral {
+				key, _ := strconv.Unquote(literal.Value)
+				used[key] = true
+				if _, ok := en.texts[key]; !ok {
+					t.Errorf("%s uses key %q, which no language has", f.Name(), key)
+				}
+			}
+			return true
+		})
+	}
+	if len(used) < 50 {
+		t.Fatalf("found only %d keys in the code: the search is broken", len(used))
+	}
+	for key := range en.texts {
+		if !used[key] && !strings.HasPrefix(key, "fyne.") && !strings.HasPrefix(key, "said.") {
+			t.Errorf("key %q is used nowhere", key)
+		}
+	}
+}
+
+func TestWhatTheServerSaysIsTranslatedSentenceBySentence(t *testing.T) {
+	en, ja := bothLanguages(t)
+	said := "The server cannot be reached. Trying again in 12 s."
+	if got := en.tell(said); got != said {
+		t.Errorf("English changed to %q", got)
+	}
+	if got := ja.tell(said); got != "サーバーに接続できません。 12 秒後にもう一度接続します。" {
+		t.Errorf("Japanese is %q", got)
+	}
+	if got := ja.tell("Something new."); got != "Something new." {
+		t.Errorf("an unknown sentence became %q", got)
+	}
+}
+
+func TestLanguageComesFromTheFirstWish(t *testing.T) {
+	for _, c := range []struct {
+		wishes []string
+		want   string
+	}{{[]string{"ja", "en"}, "ja"}, {[]string{"", "en"}, "en"}, {[]string{"", "ja-JP"}, "ja"}} {
+		if got := pickLanguage(c.wishes...); got != c.want {
+			t.Errorf("pickLanguage(%q) = %q, want %q", c.wishes, got, c.want)
+		}
+	}
+	t.Setenv("LC_ALL", "")
+	t.Setenv("LANGUAGE", "")
+	t.Setenv("LC_MESSAGES", "")
+	t.Setenv("LANG", "ja_JP.UTF-8")
+	if got := pickLanguage("", ""); got != "ja" {
+		t.Errorf("under LANG=ja_JP.UTF-8 the language is %q", got)
+	}
+}

@@ -20,9 +20,8 @@ const (
 // Config bounds the server; 0 leaves a figure unbounded.
 type Config struct {
 	Rooms           int
-	Participants    int   // in all rooms together
 	PerRoom         int   // participants of one room
-	MemoryBytes     int64 // resident memory of the process above which nothing new is taken
+	MemoryBytes     int64 // resident memory of the process above which no room is begun
 	PacketsASecond  int   // audio packets of one participant; more are dropped
 	MemoryUsed      func() (int64, error)
 	MemoryRetry     time.Duration // what a refused client is told to wait for memory; 30 s when 0
@@ -31,9 +30,8 @@ type Config struct {
 
 // Load is how much the server carries now.
 type Load struct {
-	Rooms        int
-	Participants int // in all rooms together
-	InRoom       int // in the room that is asked for
+	Rooms  int
+	InRoom int // participants in the room that is asked for
 }
 
 // Refusal says why nothing new is taken on and when to ask again.
@@ -70,18 +68,20 @@ func New(cfg Config) *Guard {
 	return &Guard{cfg: cfg}
 }
 
-// Admit returns nil, or a *Refusal when one more of the kind would be too much.
+// Admit returns nil, or a *Refusal when one more of the kind would be too much. What memory bounds is
+// the rooms that run: without memory no room is made and nobody enters an empty one, but a room with
+// people in it goes on and takes more of them, up to PerRoom.
 func (g *Guard) Admit(kind Kind, load Load, now time.Time) error {
 	full := func(most, have int) bool { return most > 0 && have >= most }
 	switch {
 	case kind == Room && full(g.cfg.Rooms, load.Rooms):
 		return g.refuse("The server has as many rooms as it may.")
-	case kind == Participant && full(g.cfg.Participants, load.Participants):
-		return g.refuse("The server has as many participants as it may.")
 	case kind == Participant && full(g.cfg.PerRoom, load.InRoom):
 		return g.refuse("The room is full.")
+	case kind == Participant && load.InRoom > 0:
+		return nil
 	case g.memoryShort(now):
-		return &Refusal{Reason: "The server is short of memory and takes nobody new.", RetryAfter: g.cfg.MemoryRetry}
+		return &Refusal{Reason: "The server is short of memory and begins no new room.", RetryAfter: g.cfg.MemoryRetry}
 	}
 	return nil
 }

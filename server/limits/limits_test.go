@@ -18,18 +18,19 @@ func TestAdmitRefusesWhatIsTooMuch(t *testing.T) {
 		"first room":            {kind: Room},
 		"last room":             {kind: Room, load: Load{Rooms: 1}},
 		"one room too many":     {kind: Room, load: Load{Rooms: 2}, refuse: true, retry: 10 * time.Second},
-		"last place in room":    {kind: Participant, load: Load{Rooms: 2, InRoom: 2, Participants: 3}},
+		"last place in room":    {kind: Participant, load: Load{Rooms: 2, InRoom: 2}},
 		"room full":             {kind: Participant, load: Load{InRoom: 3}, refuse: true, retry: 10 * time.Second},
-		"server full":           {kind: Participant, load: Load{Participants: 4}, refuse: true, retry: 10 * time.Second},
 		"memory at the limit":   {kind: Room, used: memory},
 		"room without memory":   {kind: Room, used: memory + 1, refuse: true, retry: 30 * time.Second},
-		"place without memory":  {kind: Participant, used: memory + 1, refuse: true, retry: 30 * time.Second},
+		"empty, without memory": {kind: Participant, used: memory + 1, refuse: true, retry: 30 * time.Second},
+		"runs without memory":   {kind: Participant, load: Load{InRoom: 1}, used: memory + 1},
+		"full without memory":   {kind: Participant, load: Load{InRoom: 3}, used: memory + 1, refuse: true, retry: 10 * time.Second},
 		"rooms don't bind join": {kind: Participant, load: Load{Rooms: 9}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			g := New(Config{
-				Rooms: 2, Participants: 4, PerRoom: 3, MemoryBytes: memory,
+				Rooms: 2, PerRoom: 3, MemoryBytes: memory,
 				MemoryUsed: func() (int64, error) { return c.used, nil },
 			})
 			err := g.Admit(c.kind, c.load, time.Unix(100, 0))

@@ -158,6 +158,7 @@ func (r *Room) announce(p *participant, m *signaling.Publication) error {
 	publication := *m
 	publication.ParticipantID = p.id
 	p.publication = &publication
+	p.track.announce(publication)
 	r.broadcast(&publication, p)
 	return nil
 }

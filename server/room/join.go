@@ -31,7 +31,7 @@ func (r *Room) admit(e *entry) (*participant, error) {
 	if e.denied != nil {
 		return nil, inviteError(e.denied)
 	}
-	if err := r.cfg.Limits.Admit(limits.Participant, r.reg.load(len(r.order)), r.cfg.Now()); err != nil {
+	if err := r.cfg.Limits.Admit(limits.Participant, limits.Load{InRoom: len(r.order)}, r.cfg.Now()); err != nil {
 		return nil, fullError(err)
 	}
 	if known != nil { // back with another role, which is for a participant's life: enters as somebody new
@@ -77,7 +77,6 @@ func (r *Room) claim(resume *signaling.Resume) (id string, known *participant, e
 func (r *Room) enter(p *participant, e *entry) (*participant, error) {
 	r.participants[p.id] = p
 	r.order = append(r.order, p)
-	r.reg.participants.Add(1)
 	if p.performs() {
 		p.track = r.newTrack(p.id)
 		r.mixer.SetStrip(p.id, mix.Settings{}) // also for an id that was here before

@@ -2,6 +2,7 @@ package room
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,15 +31,43 @@ type Track struct {
 	limit    *limits.Rate
 	received atomic.Int64
 	dropped  atomic.Int64 // above the limit
+	strays   atomic.Int64 // of publications that were not announced: forwarded, not mixed
+
+	announced atomic.Pointer[[]signaling.Publication] // the newest first, replaced by the room's goroutine
 
 	reading sync.Mutex // held by the one subscriber that delivers
 }
 
+// maxAnnounced is how many publications of one participant are known at once: the current one and
+// those whose last packets are still on their way.
+const maxAnnounced = 4
+
 func (r *Room) newTrack(participantID string) *Track {
-	return &Track{
+	t := &Track{
 		forward: r.forwarder.Publish(participantID), input: r.mixer.AddInput(participantID),
 		limit: r.cfg.Limits.Packets(),
 	}
+	t.announced.Store(&[]signaling.Publication{})
+	return t
+}
+
+// announce learns of a new publication; its packets name it by generation.
+func (t *Track) announce(publication signaling.Publication) {
+	others := slices.DeleteFunc(slices.Clone(*t.announced.Load()), func(p signaling.Publication) bool { return p.ID == publication.ID })
+	known := append([]signaling.Publication{publication}, others...)
+	known = known[:min(len(known), maxAnnounced)]
+	t.announced.Store(&known)
+}
+
+// identify fills in the packet's publication; false when it was not announced.
+func (t *Track) identify(p *packet.Packet) bool {
+	for _, publication := range *t.announced.Load() {
+		if publication.Generation == p.Generation {
+			p.Publication = publication.ID
+			return true
+		}
+	}
+	return false
 }
 
 // deliver takes one packet from the participant's subscriber. Nothing in it blocks.
@@ -49,6 +78,10 @@ func (t *Track) deliver(p *packet.Packet, arrival time.Time) {
 	}
 	t.received.Add(1)
 	t.forward.Forward(p)
+	if !t.identify(p) {
+		t.strays.Add(1)
+		return
+	}
 	t.input.Push(p, arrival)
 }
 

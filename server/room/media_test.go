@@ -215,3 +215,24 @@ func TestPacketsAboveTheLimitAreDroppedAndCounted(t *testing.T) {
 		t.Errorf("the room counts %d drops, its participants %d", st.PacketsDropped, sum)
 	}
 }
+
+func TestPacketsCarryThePublicationThatTheirGenerationNames(t *testing.T) {
+	track := &Track{}
+	track.announced.Store(&[]signaling.Publication{})
+	first, second := packet.NewPublicationID(), packet.NewPublicationID()
+	if track.identify(&packet.Packet{Generation: 1}) {
+		t.Error("a packet of no announced publication was identified")
+	}
+	track.announce(signaling.Publication{ID: first, Generation: 1})
+	track.announce(signaling.Publication{ID: second, Generation: 2})
+	track.announce(signaling.Publication{ID: first, Generation: 1}) // said again after a lost connection
+	for generation, want := range map[uint8]packet.PublicationID{1: first, 2: second} {
+		p := packet.Packet{Generation: generation}
+		if !track.identify(&p) || p.Publication != want {
+			t.Errorf("generation %d is publication %v, want %v", generation, p.Publication, want)
+		}
+	}
+	if n := len(*track.announced.Load()); n != 2 {
+		t.Errorf("%d publications are known, want 2", n)
+	}
+}

@@ -168,6 +168,7 @@ func (p *performer) play(frequency float64, stop <-chan struct{}) {
 	defer encoder.Close()
 	pcm, payload := make([]float32, 480), make([]byte, 1275)
 	first := p.s.reg.cfg.Clock.Sample(time.Now())
+	_ = p.currentConn().Send(&signaling.Publication{ID: packet.NewPublicationID(), Generation: 7, Channels: 2, FrameSamples: 240})
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for number := int64(0); ; {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,10 +257,22 @@ func TestAFullServerRefusesNewRoomsAndPlacesAndLeavesTheRestAlone(t *testing.T) 
 	if _, err := s.reg.Create(Options{ID: "late"}); err == nil {
 		t.Error("a room was created without memory")
 	}
-	if back := s.join(second.resume()); !back.joined.Resumed {
+	back := s.join(second.resume())
+	if !back.joined.Resumed {
 		t.Error("who was in the room couldn't come back")
 	}
 	first.untouched()
+	back.send(&signaling.Leave{})
+	expect[*signaling.ParticipantLeft](first)
+	s.join(joinAs(signaling.RolePerformer)) // a room that runs goes on taking people
+	s.room.call(func() {
+		for _, p := range slices.Clone(s.room.order) {
+			s.room.remove(p, signaling.LeftByWish)
+		}
+	})
+	late := s.connect()
+	late.send(joinAs(signaling.RolePerformer))
+	late.refused(signaling.CodeFull, "join-room") // nobody is there: that would be a room more
 }
 
 func TestTooManyWhoDoNotJoinGet503(t *testing.T) {

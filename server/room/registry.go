@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"gasso/net/signaling"
 	"gasso/server/limits"
@@ -17,9 +16,8 @@ const maxPending = 256
 
 // Registry holds the rooms of a server. Its methods may be called from any goroutine.
 type Registry struct {
-	cfg          Config
-	participants atomic.Int64 // in all rooms
-	connections  sync.WaitGroup
+	cfg         Config
+	connections sync.WaitGroup
 
 	mu      sync.Mutex
 	rooms   map[string]*Room
@@ -145,12 +143,4 @@ func (reg *Registry) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("shut rooms down: %w", ctx.Err())
 	}
-}
-
-// load is what limits are compared with; inRoom counts the room that is asked for.
-func (reg *Registry) load(inRoom int) limits.Load {
-	reg.mu.Lock()
-	rooms := len(reg.rooms)
-	reg.mu.Unlock()
-	return limits.Load{Rooms: rooms, Participants: int(reg.participants.Load()), InRoom: inRoom}
 }

@@ -154,7 +154,6 @@ func (r *Room) closeAll() {
 			conn.Finish(r.last)
 		}
 		r.closeMedia(p)
-		r.reg.participants.Add(-1)
 	}
 	r.participants, r.order = nil, nil
 }
@@ -188,7 +187,6 @@ func (r *Room) remove(p *participant, reason string) {
 	}
 	delete(r.participants, p.id)
 	r.order = slices.DeleteFunc(r.order, func(other *participant) bool { return other == p })
-	r.reg.participants.Add(-1)
 	r.closeMedia(p)
 	for _, other := range r.order {
 		delete(other.subscribed, p.id)

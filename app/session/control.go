@@ -57,21 +57,37 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 		case errors.As(err, &refusal) && !refusal.Fatal:
 			s.log.Warn("message from server ignored", "error", err)
 			continue
+		case refusal != nil: // what came cannot be read; the server refused nothing
+			return joined, fmt.Errorf("server sent what is no message: %s", refusal.Message)
 		default:
 			return joined, err
 		}
-		if j, ok := m.(*signaling.Joined); ok {
-			if err := s.onJoined(conn, j); err != nil {
-				return false, err
-			}
-			joined = true
-			pings.Go(func() { s.runPings(pinging, conn) })
-			continue
-		}
-		if err := s.handle(m, joined); err != nil {
+		first := !joined
+		if err := s.take(conn, m, &joined); err != nil {
 			return joined, err
 		}
+		if joined && first {
+			pings.Go(func() { s.runPings(pinging, conn) })
+		}
 	}
+}
+
+// take handles one message; joined becomes true with the answer to the join.
+func (s *Session) take(conn *signaling.Conn, m signaling.Message, joined *bool) error {
+	s.linking.Lock()
+	defer s.linking.Unlock()
+	answer, ok := m.(*signaling.Joined)
+	if !ok {
+		return s.handle(m, *joined)
+	}
+	if *joined {
+		return nil // once is enough
+	}
+	if err := s.onJoined(conn, answer); err != nil {
+		return err
+	}
+	*joined = true
+	return nil
 }
 
 // joinRequest claims the earlier identity, if there is one.
@@ -151,6 +167,8 @@ func (s *Session) handle(m signaling.Message, joined bool) error {
 		s.onPublication(m)
 	case *signaling.Signal:
 		s.onSignal(m)
+	case *signaling.TransportOptions:
+		s.useICEServers(m.ICEServers)
 	default:
 		s.note(m)
 	}
@@ -201,7 +219,7 @@ func (s *Session) onRefusal(m *signaling.Error, joined bool) error {
 		return m
 	}
 	s.mu.Lock()
-	s.problem = m.Error()
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.problems.refusal, s.problems.refusedAt = m.Error(), time.Now()
 	return nil
 }

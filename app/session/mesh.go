@@ -16,11 +16,14 @@ import (
 // mixID is the origin of the server's mix-minus for those who receive a mix.
 const mixID = "mix"
 
-const housekeeping = 500 * time.Millisecond
+const (
+	housekeeping = 500 * time.Millisecond
+	returnWithin = 15 * time.Second // for the others to find a server that started anew
+)
 
 // onJoined takes the room as the server describes it. With the same participant id only the
-// differences matter, even if the server started anew: direct connections go on. Otherwise everything
-// starts over.
+// differences matter, even if the server started anew: direct connections go on, also to those who
+// have not found it yet. Otherwise everything starts over.
 func (s *Session) onJoined(conn *signaling.Conn, j *signaling.Joined) error {
 	s.mu.Lock()
 	same := j.ParticipantID == s.self.id && s.factory != nil
@@ -29,6 +32,8 @@ func (s *Session) onJoined(conn *signaling.Conn, j *signaling.Joined) error {
 		if err := s.startOver(j); err != nil {
 			return err
 		}
+	} else {
+		s.useICEServers(j.TransportOptions.ICEServers)
 	}
 	s.mu.Lock()
 	s.self = identity{id: j.ParticipantID, secret: j.ResumeSecret, role: j.Role}
@@ -39,13 +44,18 @@ func (s *Session) onJoined(conn *signaling.Conn, j *signaling.Joined) error {
 	gone := slices.DeleteFunc(slices.Clone(s.order), func(id string) bool {
 		return id == mixID || slices.ContainsFunc(j.Participants, func(p signaling.Participant) bool { return p.ID == id })
 	})
-	s.state, s.problem, s.conn = StateJoined, "", conn
-	publication := s.publication
+	if !j.Resumed { // the server knows nobody from before
+		for _, id := range gone {
+			s.performers[id].missedSince = time.Now()
+		}
+		gone = nil
+	}
+	s.state, s.problems.connection, s.conn = StateJoined, "", conn
+	if s.publication != nil {
+		_ = conn.Send(s.publication)
+	}
 	s.mu.Unlock()
 	s.log.Info("joined", "participant", j.ParticipantID, "role", j.Role, "resumed", j.Resumed, "others", len(j.Participants))
-	if publication != nil {
-		_ = s.send(publication)
-	}
 	for _, id := range gone {
 		s.removePerformer(id)
 	}
@@ -69,6 +79,19 @@ func (s *Session) startOver(j *signaling.Joined) error {
 	defer s.mu.Unlock()
 	s.factory = factory
 	return nil
+}
+
+// useICEServers has connections made from now on use these; credentials expire.
+func (s *Session) useICEServers(servers []signaling.ICEServer) {
+	s.mu.Lock()
+	factory := s.factory
+	s.mu.Unlock()
+	if factory == nil || len(servers) == 0 {
+		return
+	}
+	if err := factory.SetICEServers(servers); err != nil {
+		s.log.Warn("servers for connections refused", "error", err)
+	}
 }
 
 // closeLinks ends every connection with a performer or the server's media.
@@ -101,17 +124,10 @@ func (s *Session) addPerformer(info signaling.Participant) {
 	if info.Publication != nil {
 		s.addVoice(p, info.Publication)
 	}
-	self := s.selfParticipant()
-	if direct, _ := signaling.Paths(&self, &info); !direct || p.currentLink() != nil {
+	if p.currentLink() != nil {
 		return
 	}
-	link, err := s.newLink(info.ID, self.ID)
-	if err != nil {
-		s.log.Error("connection to performer could not be prepared", "participant", info.ID, "error", err)
-		return
-	}
-	p.setLink(link)
-	if s.offersTo(info.ID) {
+	if link := s.replaceLink(info.ID, nil); link != nil && s.offersTo(info.ID) {
 		s.negotiate(link)
 	}
 }
@@ -122,19 +138,21 @@ func (s *Session) performer(info signaling.Participant) *performer {
 	defer s.mu.Unlock()
 	p := s.performers[info.ID]
 	if p == nil {
-		p = newPerformer(info)
+		p = newPerformer(info.ID)
 		s.performers[info.ID] = p
 		s.order = append(s.order, info.ID)
 		s.applyStripsLocked()
 		s.publishVoicesLocked()
 	}
+	p.info, p.missedSince = info, time.Time{}
 	return p
 }
 
-func (s *Session) selfParticipant() signaling.Participant {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return signaling.Participant{ID: s.self.id, Role: s.self.role, Topology: s.cfg.Topology, Receive: s.cfg.Receive}
+// directLocked tells whether packets between a performer and this one go peer to peer.
+func (s *Session) directLocked(p *performer) bool {
+	self := signaling.Participant{ID: s.self.id, Role: s.self.role, Topology: s.cfg.Topology, Receive: s.cfg.Receive}
+	direct, _ := signaling.Paths(&self, &p.info)
+	return direct
 }
 
 func (s *Session) removePerformer(id string) {
@@ -181,8 +199,9 @@ func (s *Session) onPublication(m *signaling.Publication) {
 
 func (s *Session) addVoice(p *performer, m *signaling.Publication) {
 	if err := p.addVoice(m, s.microphone.currentMode()); err != nil {
-		s.log.Error("performer cannot be decoded", "participant", p.info.ID, "error", err)
+		s.log.Error("performer cannot be decoded", "participant", p.id, "error", err)
 	}
+	p.setMode(s.microphone.currentMode()) // it may have changed meanwhile
 }
 
 // newLink makes a connection that carries the own microphone.
@@ -211,7 +230,10 @@ func (s *Session) newLink(remote, self string) (*peer.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return link, s.publisher.Load().AttachTo(link)
+	if err := s.publisher.Load().AttachTo(link); err != nil {
+		return nil, errors.Join(err, link.Close())
+	}
+	return link, nil
 }
 
 func (s *Session) negotiate(link *peer.Link) {
@@ -221,18 +243,16 @@ func (s *Session) negotiate(link *peer.Link) {
 }
 
 // onSignal passes a description or candidate to the connection that it belongs to, and makes a new
-// connection when the other side started over.
+// connection when there is none or the other side started over.
 func (s *Session) onSignal(m *signaling.Signal) {
+	err := peer.ErrStartOver
 	link := s.linkTo(m.From)
-	if link == nil {
-		if link = s.replaceLink(m.From, nil); link == nil {
-			s.log.Warn("signal from somebody who is not in the room", "from", m.From)
-			return
-		}
+	if link != nil {
+		err = link.Handle(m)
 	}
-	err := link.Handle(m)
 	if errors.Is(err, peer.ErrStartOver) {
 		if link = s.replaceLink(m.From, link); link == nil {
+			s.log.Warn("signal from somebody with whom there is no connection", "from", m.From)
 			return
 		}
 		if s.offersTo(m.From) {
@@ -265,16 +285,17 @@ func (s *Session) linkTo(remote string) *peer.Link {
 	return nil
 }
 
-// replaceLink closes old, if there is one, and makes a new connection to a performer in the room or
-// to the server; nil when there is no such performer.
+// replaceLink closes old, if there is one, and makes a new connection to the server or to a performer
+// in the room; nil when there is no such performer, or packets go through the server alone.
 func (s *Session) replaceLink(remote string, old *peer.Link) *peer.Link {
 	if old != nil {
 		_ = old.Close()
 	}
 	s.mu.Lock()
 	self, p := s.self.id, s.performers[remote]
+	wanted := remote == signaling.ServerID || p != nil && s.directLocked(p)
 	s.mu.Unlock()
-	if p == nil && remote != signaling.ServerID {
+	if !wanted {
 		return nil
 	}
 	link, err := s.newLink(remote, self)
@@ -302,17 +323,15 @@ func (s *Session) receive(remote string, sub *peer.Subscriber) {
 		}
 		path = jitter.PathDirect
 	}
-	s.mu.Lock()
-	p := s.performers[origin]
-	s.mu.Unlock()
-	if p == nil {
-		if origin != mixID {
-			s.log.Warn("track of somebody who is not in the room", "origin", origin)
-			return
-		}
-		p = s.performer(signaling.Participant{ID: mixID})
+	if origin == mixID {
+		s.performer(signaling.Participant{ID: mixID})
 	}
-	err := sub.Run(func(pk *packet.Packet, arrival time.Time) { p.deliver(path, pk, arrival) }, s.clock.RoomSample)
+	// Looked up for each packet: whoever leaves and comes back is another performer on the same track.
+	err := sub.Run(func(pk *packet.Packet, arrival time.Time) {
+		if p := s.playout.performer(origin); p != nil {
+			p.deliver(path, pk, arrival)
+		}
+	}, s.clock.RoomSample)
 	if err != nil {
 		s.log.Debug("track ended", "origin", origin, "error", err)
 	}
@@ -339,20 +358,38 @@ func (s *Session) runLinks(ctx context.Context) {
 			for _, p := range *s.playout.performers.Load() {
 				p.keepHouse(now)
 			}
-			for link := range closed {
-				s.renewLink(link)
-			}
+			s.renewLinks(closed, now)
 			clear(closed)
 		}
 	}
 }
 
-// renewLink replaces a connection that is still the current one.
-func (s *Session) renewLink(old *peer.Link) {
-	if s.linkTo(old.RemoteID()) != old {
-		return
+// renewLinks replaces connections that the other side closed, if they are still the current ones, and
+// forgets those who did not come back to a server that started anew.
+func (s *Session) renewLinks(closed map[*peer.Link]bool, now time.Time) {
+	s.linking.Lock()
+	defer s.linking.Unlock()
+	for _, id := range s.missing(now) {
+		s.removePerformer(id)
 	}
-	if link := s.replaceLink(old.RemoteID(), old); link != nil {
-		s.negotiate(link)
+	for old := range closed {
+		if s.linkTo(old.RemoteID()) != old {
+			continue
+		}
+		if link := s.replaceLink(old.RemoteID(), old); link != nil {
+			s.negotiate(link)
+		}
 	}
+}
+
+// missing names those who had the time to come back.
+func (s *Session) missing(now time.Time) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.order {
+		if since := s.performers[id].missedSince; !since.IsZero() && now.Sub(since) > returnWithin {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

@@ -29,11 +29,14 @@ const (
 type microphone struct {
 	session *Session
 
-	mu         sync.Mutex
-	source     device.Capture
+	changing sync.Mutex // held while inputs open and close; before mu
+
+	mu         sync.Mutex     // before Session.mu
+	source     device.Capture // nil before open and after close
 	spec       device.Spec
-	far        *ring.Ring
+	far        *ring.Ring      // what the present loudspeaker plays
 	stream     *capture.Stream // nil between publications
+	streamFar  *ring.Ring      // what the stream cancels
 	processing Processing
 	mode       Mode
 	muted      bool
@@ -54,14 +57,22 @@ func newMicrophone(s *Session) (*microphone, error) {
 
 // open opens the input; far is what the loudspeaker plays.
 func (m *microphone) open(far *ring.Ring) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	source, err := m.openSource(m.spec)
 	if err != nil {
 		return err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.source, m.far = source, far
 	return nil
+}
+
+func (m *microphone) isOpen() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.source != nil
 }
 
 func (m *microphone) openSource(spec device.Spec) (device.Capture, error) {
@@ -72,14 +83,25 @@ func (m *microphone) openSource(spec device.Spec) (device.Capture, error) {
 	return source, nil
 }
 
+// close ends the publication; run's context has ended.
 func (m *microphone) close() {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	m.swap(nil, device.Spec{})
+}
+
+// swap puts another input into its place, nil for none, and closes the one before.
+func (m *microphone) swap(source device.Capture, spec device.Spec) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.endPublicationLocked()
-	if m.source != nil {
-		if err := m.source.Close(); err != nil {
-			m.session.log.Warn("closing input failed", "error", err)
-		}
+	old := m.source
+	m.source, m.spec = source, spec
+	m.mu.Unlock()
+	if old == nil {
+		return
+	}
+	if err := old.Close(); err != nil {
+		m.session.log.Warn("closing input failed", "error", err)
 	}
 }
 
@@ -107,7 +129,7 @@ func (m *microphone) run(ctx context.Context) {
 			continue
 		}
 		m.session.log.Error("microphone stopped; trying again", "error", err)
-		m.session.setProblem("The microphone stopped; trying again.")
+		m.session.setMicrophoneProblem(microphoneStopped)
 		select {
 		case <-ctx.Done():
 		case <-time.After(captureRetry):
@@ -119,7 +141,7 @@ func (m *microphone) run(ctx context.Context) {
 func (m *microphone) startPublication(ctx context.Context) (*capture.Stream, *signaling.Publication, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil { // close follows that, or has been
 		return nil, nil, nil
 	}
 	samples, err := frameSamples(m.mode)
@@ -136,12 +158,13 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Stream, *si
 		return nil, nil, fmt.Errorf("start microphone: %w", err)
 	}
 	stream.SetMuted(m.muted)
-	m.stream = stream
+	m.stream, m.streamFar = stream, m.far
 	publication := &signaling.Publication{
 		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, //nolint:gosec // wraps by design
 		FrameSamples: samples, LookAheadSamples: stream.LookAheadSamples(), Music: m.processing.Music,
 	}
 	m.published++
+	m.session.setMicrophoneProblem("")
 	m.session.announce(publication)
 	return stream, publication, nil
 }
@@ -193,17 +216,17 @@ func (m *microphone) setMuted(muted bool) {
 	}
 }
 
-// setProcessing switches stages in the running stream; music mode has an encoder of its own and so
-// starts a new publication.
+// setProcessing switches stages in the running stream; music mode has an encoder of its own, and
+// echo of another loudspeaker a canceller of its own, and so they start a new publication.
 func (m *microphone) setProcessing(p Processing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := m.encoderLocked(0)
+	musicSwitched := m.processing.Music != p.Music
 	m.processing = p
 	if m.stream == nil {
 		return
 	}
-	if m.encoderLocked(0) != before {
+	if musicSwitched || m.cancelsLocked() && m.streamFar != m.far {
 		m.endPublicationLocked()
 		return
 	}
@@ -232,37 +255,49 @@ func (m *microphone) setInput(input string) error {
 	if err != nil {
 		return err
 	}
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	if !m.isOpen() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.spec = spec
+		return nil
+	}
 	source, err := m.openSource(spec)
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	m.endPublicationLocked()
-	old := m.source
-	m.spec, m.source = spec, source
-	m.mu.Unlock()
-	if old != nil {
-		_ = old.Close()
-	}
+	m.swap(source, spec)
 	return nil
 }
 
+// cancelsLocked tells whether the loudspeaker's echo is taken out.
+func (m *microphone) cancelsLocked() bool {
+	return m.processing.EchoCancellation && !m.processing.Music
+}
+
+// setFarEnd takes another loudspeaker. Without an echo canceller that is for later.
 func (m *microphone) setFarEnd(far *ring.Ring) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.far = far
-	m.endPublicationLocked()
+	if m.cancelsLocked() {
+		m.endPublicationLocked()
+	}
 }
 
-// fill writes what a screen shows of the microphone.
-func (m *microphone) fill(self *Self) {
+// describe writes what a screen shows of the microphone, and returns what is wrong with its device.
+func (m *microphone) describe(self *Self) (problem string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	self.Muted, self.Processing, self.Mode = m.muted, m.processing, m.mode
 	self.Level = Level{PeakDB: meter.FloorDB, RMSDB: meter.FloorDB}
 	if m.source != nil {
-		self.InputName = m.source.Info().Name
-		self.Overruns = m.source.Stats().Overruns
+		stats := m.source.Stats()
+		self.InputName, self.Overruns = m.source.Info().Name, stats.Overruns
+		if stats.Dead {
+			problem = microphoneStopped
+		}
 	}
 	if m.stream != nil {
 		self.Level = Level(m.stream.Level())
@@ -273,18 +308,15 @@ func (m *microphone) fill(self *Self) {
 		self.CaptureLatency = time.Duration(waited) * time.Second / device.Rate
 		self.Missing = stats.Missing
 	}
+	return problem
 }
 
 // announce tells the room of a new publication, now or with the next join.
 func (s *Session) announce(p *signaling.Publication) {
 	s.mu.Lock()
-	s.publication = p
-	s.mu.Unlock()
-	_ = s.send(p)
-}
-
-func (s *Session) setProblem(text string) {
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.problem = text
+	s.publication = p
+	if s.conn != nil { // under the lock: a join must not send the one before after this one
+		_ = s.conn.Send(p)
+	}
 }

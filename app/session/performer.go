@@ -23,17 +23,25 @@ const (
 
 // performer is somebody else in the room, as this machine hears them.
 type performer struct {
-	info   signaling.Participant
+	id     string
 	strip  *mix.Strip
 	meter  *meter.Meter
-	voices atomic.Pointer[[]*voice] // replaced under mu, read by the network and playout goroutines
-	stray  atomic.Int64             // packets of publications that were not announced (yet)
+	voices atomic.Pointer[[]*voice] // newest first; replaced under mu, read by the network and playout goroutines
 
-	settings Strip // guarded by Session.mu
+	// Guarded by Session.mu.
+	info        signaling.Participant
+	settings    Strip
+	missedSince time.Time // the server started anew and has not named them since; else zero
 
 	mu      sync.Mutex
 	link    *peer.Link // direct one, nil without
 	quality qualityWindow
+	retired packetCounts // of voices that are gone
+
+	// delivering makes one producer of the tracks that bring packets, of which a path has two for a
+	// moment when a link is replaced. It comes after mu.
+	delivering sync.Mutex
+	strays     strays
 }
 
 // voice is one publication being played.
@@ -42,8 +50,8 @@ type voice struct {
 	player      *jitter.Player
 }
 
-func newPerformer(info signaling.Participant) *performer {
-	p := &performer{info: info, strip: mix.NewStrip(), meter: meter.New(2)}
+func newPerformer(id string) *performer {
+	p := &performer{id: id, strip: mix.NewStrip(), meter: meter.New(2)}
 	p.voices.Store(&[]*voice{})
 	return p
 }
@@ -52,14 +60,15 @@ func newPerformer(info signaling.Participant) *performer {
 func playerConfig(m Mode) jitter.Config {
 	switch m {
 	case ModeStudio:
-		return jitter.Config{Initial: 5 * time.Millisecond, Min: 2500 * time.Microsecond, Max: 60 * time.Millisecond}
+		return jitter.Config{Initial: 5 * time.Millisecond, Min: 2500 * time.Microsecond, Max: 60 * time.Millisecond, LateBudget: 0.01}
 	case ModeSafe:
-		return jitter.Config{Initial: 40 * time.Millisecond, Min: 20 * time.Millisecond, Max: 400 * time.Millisecond}
+		return jitter.Config{Initial: 40 * time.Millisecond, Min: 20 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001}
 	}
-	return jitter.Config{Initial: 10 * time.Millisecond, Min: 5 * time.Millisecond, Max: 120 * time.Millisecond}
+	return jitter.Config{Initial: 10 * time.Millisecond, Min: 5 * time.Millisecond, Max: 120 * time.Millisecond, LateBudget: 0.005}
 }
 
-// addVoice prepares for a publication's packets; one that is known already is left alone.
+// addVoice prepares for a publication's packets and takes those that came before it was announced. A
+// publication that is known already is left alone.
 func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,20 +84,40 @@ func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {
 	}
 	v := &voice{publication: *m, player: jitter.NewPlayer(playerConfig(mode), decoder)}
 	runtime.AddCleanup(v, (*opus.Decoder).Close, decoder) // the playout goroutine may hold it for one frame more
-	next := append([]*voice{v}, old...)                   // newest first: a generation that wrapped finds it
+	next := append([]*voice{v}, old...)
+	p.delivering.Lock()
+	defer p.delivering.Unlock()
 	p.voices.Store(&next)
+	for _, s := range p.strays.take() {
+		p.deliverLocked(s.path, &s.packet, s.arrival)
+	}
 	return nil
 }
 
-// deliver takes one packet from the network; it never blocks.
+// deliver takes one packet from the network; it waits for nobody but another packet's copying.
 func (p *performer) deliver(path int, pk *packet.Packet, arrival time.Time) {
-	for _, v := range *p.voices.Load() {
+	p.delivering.Lock()
+	defer p.delivering.Unlock()
+	p.deliverLocked(path, pk, arrival)
+}
+
+func (p *performer) deliverLocked(path int, pk *packet.Packet, arrival time.Time) {
+	for _, v := range *p.voices.Load() { // a generation that came round again finds the newest
 		if v.publication.Generation == pk.Generation {
 			v.player.Inbox(path).Push(pk.Number, pk.FirstSample, pk.Samples, pk.Payload, arrival)
 			return
 		}
 	}
-	p.stray.Add(1)
+	p.strays.add(path, pk, arrival)
+}
+
+// setMode changes the range of delays.
+func (p *performer) setMode(m Mode) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range *p.voices.Load() {
+		v.player.SetTarget(playerConfig(m))
+	}
 }
 
 // playFrame adds this performer to the bus; called by the playout goroutine alone. scratch has the
@@ -107,6 +136,7 @@ func (p *performer) playFrame(bus, sum, scratch []float32, now time.Time) {
 			}
 		}
 	}
+	runtime.KeepAlive(voices) // with their decoders
 	p.meter.Process(sum)
 	p.strip.Add(bus, sum)
 }
@@ -118,16 +148,16 @@ func (p *performer) keepHouse(now time.Time) {
 	old := *p.voices.Load()
 	kept := make([]*voice, 0, len(old))
 	for i, v := range old {
-		if i == 0 || now.Sub(v.player.Stats().LastArrival) < voiceRetires {
+		if stats := v.player.Stats(); i == 0 || now.Sub(stats.LastArrival) < voiceRetires {
 			kept = append(kept, v)
+		} else {
+			p.retired.add(stats)
 		}
 	}
 	if len(kept) < len(old) {
 		p.voices.Store(&kept)
 	}
-	if len(kept) > 0 {
-		p.quality.add(kept[0].player.Stats())
-	}
+	p.quality.add(p.countsLocked())
 }
 
 func (p *performer) currentLink() *peer.Link {
@@ -143,4 +173,8 @@ func (p *performer) setLink(l *peer.Link) {
 }
 
 // close ends playing.
-func (p *performer) close() { p.voices.Store(&[]*voice{}) }
+func (p *performer) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.voices.Store(&[]*voice{})
+}

@@ -22,17 +22,19 @@ const (
 	calmBeforeShorter   = 20 * time.Second
 )
 
-// playout mixes the performers for the loudspeaker. run owns everything but the atomics and, under
-// mu, the device.
+// playout mixes the performers for the loudspeaker. The goroutine of run owns what stands below
+// render.
 type playout struct {
 	log        *slog.Logger
 	performers atomic.Pointer[[]*performer]
 	meter      *meter.Meter
 	swapped    chan struct{} // 1 slot: another device is there
 
+	changing sync.Mutex // held while devices open and close; before mu
+	spec     device.Spec
+
 	mu     sync.Mutex
-	spec   device.Spec
-	render device.Render
+	render device.Render // nil before open and after close
 
 	limiter   *limiter.Limiter
 	bus       []float32
@@ -61,14 +63,40 @@ func newPlayout(output string, log *slog.Logger) (*playout, error) {
 
 // open opens the loudspeaker.
 func (p *playout) open() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	render, err := device.OpenRender(device.Config{Spec: p.spec, PeriodSamples: renderPeriodSamples, Log: p.log})
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	render, err := p.openRender(p.spec)
 	if err != nil {
-		return fmt.Errorf("open output: %w", err)
+		return err
 	}
-	p.render = render
+	p.swap(render)
 	return nil
+}
+
+func (p *playout) openRender(spec device.Spec) (device.Render, error) {
+	render, err := device.OpenRender(device.Config{Spec: spec, PeriodSamples: renderPeriodSamples, Log: p.log})
+	if err != nil {
+		return nil, fmt.Errorf("open output: %w", err)
+	}
+	return render, nil
+}
+
+// swap puts another device into its place, nil for none, and closes the one before.
+func (p *playout) swap(render device.Render) {
+	p.mu.Lock()
+	old := p.render
+	p.render = render
+	p.mu.Unlock()
+	select {
+	case p.swapped <- struct{}{}:
+	default: // the playout goroutine has not looked yet
+	}
+	if old == nil {
+		return
+	}
+	if err := old.Close(); err != nil {
+		p.log.Warn("closing output failed", "error", err)
+	}
 }
 
 // setOutput opens another loudspeaker and closes the old one.
@@ -77,21 +105,16 @@ func (p *playout) setOutput(output string) error {
 	if err != nil {
 		return err
 	}
-	render, err := device.OpenRender(device.Config{Spec: spec, PeriodSamples: renderPeriodSamples, Log: p.log})
-	if err != nil {
-		return fmt.Errorf("open output: %w", err)
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	if p.device() != nil {
+		render, err := p.openRender(spec)
+		if err != nil {
+			return err
+		}
+		p.swap(render)
 	}
-	p.mu.Lock()
-	old := p.render
-	p.spec, p.render = spec, render
-	p.mu.Unlock()
-	select {
-	case p.swapped <- struct{}{}:
-	default:
-	}
-	if old != nil {
-		_ = old.Close()
-	}
+	p.spec = spec
 	return nil
 }
 
@@ -101,38 +124,61 @@ func (p *playout) device() device.Render {
 	return p.render
 }
 
-// farEnd is what the loudspeaker plays, for the echo canceller.
-func (p *playout) farEnd() *ring.Ring { return p.device().Far() }
+// farEnd is what the loudspeaker plays, for the echo canceller; nil without one.
+func (p *playout) farEnd() *ring.Ring {
+	if render := p.device(); render != nil {
+		return render.Far()
+	}
+	return nil
+}
 
 func (p *playout) close() {
-	if render := p.device(); render != nil {
-		if err := render.Close(); err != nil {
-			p.log.Warn("closing output failed", "error", err)
-		}
-	}
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	p.swap(nil)
 }
 
-// run keeps the loudspeaker's ring filled until ctx ends.
+// performer finds one of those who are played; any goroutine, no lock.
+func (p *playout) performer(id string) *performer {
+	for _, performer := range *p.performers.Load() {
+		if performer.id == id {
+			return performer
+		}
+	}
+	return nil
+}
+
+// run keeps the ring of one loudspeaker after the other filled until ctx ends or there is none.
 func (p *playout) run(ctx context.Context) {
-	render := p.device()
-	p.ahead.Store(int64(render.Info().PeriodSamples + playoutFrameSamples))
-	for {
-		p.fill(render, time.Now())
-		select {
-		case <-ctx.Done():
+	for ctx.Err() == nil {
+		render := p.device()
+		if render == nil {
 			return
-		case <-p.swapped:
-			render = p.device()
-			p.underruns = render.Stats().Underruns
-		case <-render.Wake():
+		}
+		p.adopt(render, time.Now())
+		for swapped := false; !swapped; {
+			p.fillRing(render, time.Now())
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.swapped:
+				swapped = true
+			case <-render.Wake():
+			}
 		}
 	}
 }
 
-// fill tops the ring up to what the device needs ahead, which grows with each underrun and shrinks
+// adopt begins with a device: as little ahead as it can do with.
+func (p *playout) adopt(render device.Render, now time.Time) {
+	p.underruns, p.calmSince = render.Stats().Underruns, now
+	p.ahead.Store(int64(render.Info().PeriodSamples + playoutFrameSamples))
+}
+
+// fillRing tops the ring up to what the device needs ahead, which grows with each underrun and shrinks
 // again after a calm while.
-func (p *playout) fill(render device.Render, now time.Time) {
-	period := int64(render.Info().PeriodSamples)
+func (p *playout) fillRing(render device.Render, now time.Time) {
+	pcm, period := render.Ring(), int64(render.Info().PeriodSamples)
 	if underruns := render.Stats().Underruns; underruns != p.underruns {
 		p.underruns, p.calmSince = underruns, now
 		p.ahead.Store(min(p.ahead.Load()+playoutFrameSamples, mostPeriodsAhead*period))
@@ -140,8 +186,7 @@ func (p *playout) fill(render device.Render, now time.Time) {
 		p.calmSince = now
 		p.ahead.Store(max(p.ahead.Load()-playoutFrameSamples, period+playoutFrameSamples))
 	}
-	pcm := render.Ring()
-	for int64(pcm.Len()) < p.ahead.Load() {
+	for most := pcm.Cap() - playoutFrameSamples; pcm.Len() <= most && int64(pcm.Len()) < p.ahead.Load(); {
 		p.playoutFrame(now)
 		pcm.Write(p.bus)
 	}

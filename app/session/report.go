@@ -12,11 +12,10 @@ import (
 // Snapshot copies the state of the session.
 func (s *Session) Snapshot() Snapshot {
 	snap := Snapshot{At: time.Now(), ClockReady: s.clock.Ready(), ServerRTT: s.clock.RTT()}
-	s.microphone.fill(&snap.Self)
-	s.playout.fillSelf(&snap.Self)
+	devices := []string{s.microphone.describe(&snap.Self), s.playout.describe(&snap.Self)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	snap.State, snap.Problem = s.state, s.problem
+	snap.State, snap.Problem = s.state, s.problems.words(snap.At, devices...)
 	snap.Room, snap.Title = s.cfg.Room, s.room.Title
 	snap.Self.ID, snap.Self.Name, snap.Self.Host = s.self.id, s.cfg.Name, s.self.role == signaling.RoleHost
 	for _, id := range s.order {
@@ -50,9 +49,9 @@ func programStrip(m signaling.StripChanged) Strip {
 
 func (s *Session) describeLocked(p *performer, now time.Time) Performer {
 	out := Performer{
-		ID: p.info.ID, Name: p.info.Name, Host: p.info.Role == signaling.RoleHost,
-		Strip: p.settings, ProgramStrip: programStrip(s.programStrip[p.info.ID]),
-		Level: Level(p.meter.Level()), ProgramLevel: s.levelLocked(p.info.ID),
+		ID: p.id, Name: p.info.Name, Host: p.info.Role == signaling.RoleHost,
+		Strip: p.settings, ProgramStrip: programStrip(s.programStrip[p.id]),
+		Level: Level(p.meter.Level()), ProgramLevel: s.levelLocked(p.id),
 	}
 	p.describe(&out, now)
 	return out
@@ -68,31 +67,62 @@ func (p *performer) describe(out *Performer, now time.Time) {
 		connected = stats.State == peer.StateConnected
 		out.Link.Direct, out.Link.DirectRTT = connected, stats.RTT
 	}
-	out.Link.Quality = QualityConnecting
-	voices := *p.voices.Load()
-	if len(voices) == 0 {
-		if connected {
-			out.Link.Quality = QualitySilent
-		}
-		return
-	}
-	stats := voices[0].player.Stats()
-	out.Link.PacketsDirect, out.Link.PacketsForward = stats.Received[jitter.PathDirect], stats.Received[jitter.PathForwarded]
+	counts := p.countsLocked()
+	out.Link.PacketsDirect, out.Link.PacketsForward = counts.received[jitter.PathDirect], counts.received[jitter.PathForwarded]
 	out.Link.PacketsReceived = out.Link.PacketsDirect + out.Link.PacketsForward
-	out.Link.PacketsLost = stats.Lost
+	out.Link.PacketsLost = counts.lost
 	out.Link.Forwarded = p.quality.forwarding
-	out.ConcealedRatio, out.TargetDelay = stats.ConcealedRatio5s, stats.TargetDelay
-	switch {
-	case out.Link.PacketsReceived == 0:
-	case now.Sub(stats.LastArrival) > silentAfter:
-		out.Link.Quality = QualitySilent
-	case stats.ConcealedRatio5s > 0.03:
-		out.Link.Quality = QualityPoor
-	case stats.ConcealedRatio5s > 0.005:
-		out.Link.Quality = QualityFair
-	default:
-		out.Link.Quality = QualityGood
+	if voices := *p.voices.Load(); len(voices) > 0 {
+		stats := voices[0].player.Stats()
+		out.ConcealedRatio, out.TargetDelay = stats.ConcealedRatio5s, stats.TargetDelay
 	}
+	out.Link.Quality = qualityOf(connected, counts.last, out.ConcealedRatio, now)
+}
+
+// The shares of concealed samples at which a connection counts as less than good.
+const (
+	fairRatio = 0.005
+	poorRatio = 0.03
+)
+
+// qualityOf puts a connection into a word. last is when a packet came.
+func qualityOf(connected bool, last time.Time, concealed float64, now time.Time) Quality {
+	switch {
+	case last.IsZero() && !connected:
+		return QualityConnecting
+	case now.Sub(last) > silentAfter:
+		return QualitySilent
+	case concealed > poorRatio:
+		return QualityPoor
+	case concealed > fairRatio:
+		return QualityFair
+	}
+	return QualityGood
+}
+
+// packetCounts sum what came over all publications of a performer.
+type packetCounts struct {
+	received [2]int64 // by path
+	lost     int64
+	last     time.Time // arrival of the newest; zero without
+}
+
+func (c *packetCounts) add(s jitter.Stats) {
+	for path, n := range s.Received {
+		c.received[path] += n
+	}
+	c.lost += s.Lost
+	if s.LastArrival.After(c.last) {
+		c.last = s.LastArrival
+	}
+}
+
+func (p *performer) countsLocked() packetCounts {
+	counts := p.retired
+	for _, v := range *p.voices.Load() {
+		counts.add(v.player.Stats())
+	}
+	return counts
 }
 
 // qualityWindow notices which paths deliver now.
@@ -101,20 +131,23 @@ type qualityWindow struct {
 	forwarding bool
 }
 
-func (q *qualityWindow) add(stats jitter.Stats) {
-	forwarded := stats.Received[jitter.PathForwarded]
+func (q *qualityWindow) add(counts packetCounts) {
+	forwarded := counts.received[jitter.PathForwarded]
 	q.forwarding = forwarded > q.forwarded
 	q.forwarded = forwarded
 }
 
-// fillSelf writes what a screen shows of the loudspeaker.
-func (p *playout) fillSelf(self *Self) {
+// describe writes what a screen shows of the loudspeaker, and returns what is wrong with it.
+func (p *playout) describe(self *Self) (problem string) {
+	self.OutputLevel = Level(p.meter.Level())
 	render := p.device()
 	if render == nil {
-		return
+		return ""
 	}
-	self.OutputName = render.Info().Name
-	self.Underruns = render.Stats().Underruns
-	self.OutputLevel = Level(p.meter.Level())
-	self.RenderLatency = p.latency()
+	stats := render.Stats()
+	self.OutputName, self.Underruns, self.RenderLatency = render.Info().Name, stats.Underruns, p.latency()
+	if stats.Dead {
+		return outputStopped
+	}
+	return ""
 }

@@ -41,6 +41,7 @@ const (
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 10 * time.Second
 	chatKept   = 200
+	mostLinks  = 256
 )
 
 // Session is one performer in one room. All methods may be called from any goroutine.
@@ -52,11 +53,16 @@ type Session struct {
 	playout    *playout
 	microphone *microphone
 	publisher  atomic.Pointer[peer.Publisher] // named after the participant id; nil before the first join
-	failing    chan *peer.Link                // links to restart; what does not fit is found by the next tick
+	failing    chan *peer.Link                // links to restart; drop rule: the newest, but a room has fewer
+
+	// linking is held while links are made, replaced or closed, by one goroutine at a time, so that a
+	// performer's old link has ended before the next one delivers. It comes before mu, and nothing that
+	// a link calls back takes it, since Close waits for those.
+	linking sync.Mutex
 
 	mu           sync.Mutex // guards everything below
 	state        State
-	problem      string
+	problems     problems
 	conn         *signaling.Conn // nil while there is none
 	self         identity
 	room         signaling.Room
@@ -95,7 +101,7 @@ func New(cfg Config) (*Session, error) {
 	s := &Session{
 		cfg: cfg, log: cfg.Log.With("room", cfg.Room),
 		clock: clocksync.New(), clockReady: make(chan struct{}),
-		failing: make(chan *peer.Link, 16),
+		failing: make(chan *peer.Link, mostLinks),
 		state:   StateConnecting, performers: map[string]*performer{}, pings: map[int64]time.Time{},
 		programStrip: map[string]signaling.StripChanged{}, levels: map[string]Level{},
 	}
@@ -123,15 +129,12 @@ func frameSamples(m Mode) (int, error) {
 }
 
 // Run joins the room and stays in it until ctx ends (nil) or the server says that this cannot work
-// (an error in words). Lost connections are opened again, however long that takes.
+// (an error in words). Lost connections are opened again, however long that takes. It can be called once.
 func (s *Session) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := s.playout.open(); err != nil {
-		return err
-	}
-	if err := s.microphone.open(s.playout.farEnd()); err != nil {
-		s.playout.close()
+	if err := s.openDevices(); err != nil {
+		s.setState(StateEnded, err.Error())
 		return err
 	}
 	var running sync.WaitGroup
@@ -142,10 +145,24 @@ func (s *Session) Run(ctx context.Context) error {
 	cancel()
 	s.microphone.close()
 	s.playout.close()
+	s.linking.Lock()
 	s.closeLinks()
+	s.linking.Unlock()
 	running.Wait()
+	s.setMicrophoneProblem("")
 	s.setState(StateEnded, problemOf(err))
 	return err
+}
+
+func (s *Session) openDevices() error {
+	if err := s.playout.open(); err != nil {
+		return err
+	}
+	if err := s.microphone.open(s.playout.farEnd()); err != nil {
+		s.playout.close()
+		return err
+	}
+	return nil
 }
 
 // stayConnected serves one connection after another.
@@ -177,34 +194,10 @@ func (s *Session) stayConnected(ctx context.Context) error {
 	}
 }
 
-// worthRetrying tells whether waiting can help against a refusal.
-func worthRetrying(e *signaling.Error) bool {
-	switch e.Code {
-	case signaling.CodeFull, signaling.CodeResume, signaling.CodeRate, signaling.CodeInternal:
-		return true
-	}
-	return false
-}
-
-// problemOf puts an error into words for the performer.
-func problemOf(err error) string {
-	var refusal *signaling.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &refusal):
-		return refusal.Error()
-	case errors.Is(err, errDial):
-		return "The server cannot be reached."
-	default:
-		return "The connection to the server was lost."
-	}
-}
-
 func (s *Session) setState(state State, problem string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state, s.problem = state, problem
+	s.state, s.problems.connection = state, problem
 }
 
 // SetMuted silences the own microphone for everybody.
@@ -213,22 +206,29 @@ func (s *Session) SetMuted(muted bool) { s.microphone.setMuted(muted) }
 // SetProcessing switches the microphone's stages while it runs. Music mode changes the encoder too.
 func (s *Session) SetProcessing(p Processing) { s.microphone.setProcessing(p) }
 
-// SetMode changes the packet length; the microphone starts a new publication.
+// SetMode changes the packet length, with a new publication, and how much delay the others' packets
+// may get. What is no mode changes nothing.
 func (s *Session) SetMode(m Mode) {
-	if _, err := frameSamples(m); err == nil {
-		s.microphone.setMode(m)
+	if _, err := frameSamples(m); err != nil || m == "" {
+		return
+	}
+	s.microphone.setMode(m)
+	for _, p := range *s.playout.performers.Load() {
+		p.setMode(s.microphone.currentMode())
 	}
 }
 
-// SetInput changes the microphone. On an error the old one goes on.
+// SetInput changes the microphone; before Run, the one to begin with. On an error the old one goes on.
 func (s *Session) SetInput(spec string) error { return s.microphone.setInput(spec) }
 
-// SetOutput changes the loudspeaker. On an error the old one goes on.
+// SetOutput changes the loudspeaker; before Run, the one to begin with. On an error the old one goes on.
 func (s *Session) SetOutput(spec string) error {
 	if err := s.playout.setOutput(spec); err != nil {
 		return err
 	}
-	s.microphone.setFarEnd(s.playout.farEnd())
+	if far := s.playout.farEnd(); far != nil {
+		s.microphone.setFarEnd(far)
+	}
 	return nil
 }
 
@@ -262,11 +262,11 @@ func (s *Session) applyStripsLocked() {
 
 // SetProgramStrip changes a performer's strip in the program. The server refuses it to all but hosts.
 func (s *Session) SetProgramStrip(id string, strip Strip) {
-	s.send(&signaling.StripSet{ParticipantID: id, GainDB: &strip.GainDB, Pan: &strip.Pan, Mute: &strip.Mute})
+	_ = s.send(&signaling.StripSet{ParticipantID: id, GainDB: &strip.GainDB, Pan: &strip.Pan, Mute: &strip.Mute})
 }
 
 // SetOnAir starts or stops the broadcast. The server refuses it to all but hosts.
-func (s *Session) SetOnAir(live bool) { s.send(&signaling.OnAir{Live: live}) }
+func (s *Session) SetOnAir(live bool) { _ = s.send(&signaling.OnAir{Live: live}) }
 
 // SendChat sends a line to everybody in the room.
 func (s *Session) SendChat(text string) error { return s.send(&signaling.Chat{Text: text}) }

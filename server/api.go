@@ -66,18 +66,16 @@ func (s *Server) publicStatus(r *room.Room, now time.Time) (publicRoom, error) {
 	if ok && now.Sub(cached.at) < statusLife {
 		return cached.room, nil
 	}
-	status, err := r.Status()
+	public, err := r.Public()
 	if err != nil || b == nil {
 		return publicRoom{}, errors.Join(room.ErrUnknownRoom, err)
 	}
 	p := publicRoom{
-		ID: status.ID, Title: status.Title, State: b.state(), SinceUnixMS: status.OnAir.SinceUnixMS,
-		Performers: []performer{}, Playlist: "/live/room-" + status.ID + "/" + playlistName,
+		ID: r.ID(), Title: r.Title(), State: b.state(), SinceUnixMS: public.OnAir.SinceUnixMS,
+		Performers: []performer{}, Playlist: "/live/room-" + r.ID() + "/" + playlistName,
 	}
-	for _, who := range status.Participants {
-		if who.Role != signaling.RoleListener {
-			p.Performers = append(p.Performers, performer{Name: who.Name})
-		}
+	for _, name := range public.Performers {
+		p.Performers = append(p.Performers, performer{Name: name})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gasso/server/room"
 )
 
 // Validate says everything that does not fit together, each with what to do next.
@@ -150,7 +152,7 @@ func (c *Config) checkLimits() error {
 		value, low, top int
 	}{
 		{"rooms", c.Limits.Rooms, 1, 10000},
-		{"participants", c.Limits.Participants, 1, 1000},
+		{"participants", c.Limits.Participants, 1, room.MostParticipants},
 		{"memory-mb", c.Limits.MemoryMB, 1, 1 << 20},
 		{"packets-per-second", c.Limits.PacketsPerSecond, 100, 100000},
 	} {

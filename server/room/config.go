@@ -28,6 +28,10 @@ var (
 	ErrEnded              = errors.New("the room has ended")
 )
 
+// MostParticipants is how large a room can be, so that what everybody is told about it fits into one
+// message.
+const MostParticipants = 250
+
 // Grant is what an invite, or an open room, allows.
 type Grant struct {
 	Role     signaling.Role

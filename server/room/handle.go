@@ -25,7 +25,7 @@ func (r *Room) handle(c *connection, m signaling.Message) error {
 			return r.handleServerSignal(p, m)
 		}
 	case *signaling.TransportOptions:
-		options := r.cfg.Transport(p.id)
+		options := r.transport(p)
 		return c.conn.Send(&options)
 	case *signaling.Leave:
 		r.call(func() { r.remove(p, signaling.LeftByWish) })
@@ -72,6 +72,10 @@ func forbidden(message string) *signaling.Error {
 
 func badValue(format string, values ...any) *signaling.Error {
 	return &signaling.Error{Code: signaling.CodeBadValue, Message: fmt.Sprintf(format, values...), Next: "Correct it and send it again."}
+}
+
+func tooFast(message string, seconds int) *signaling.Error {
+	return &signaling.Error{Code: signaling.CodeRate, Message: message, Next: "Wait a moment.", RetryAfter: seconds}
 }
 
 func unknownPeer() *signaling.Error {
@@ -155,6 +159,9 @@ func (r *Room) announce(p *participant, m *signaling.Publication) error {
 	case m.LookAheadSamples < 0 || m.LookAheadSamples > 4800:
 		return badValue("A look-ahead of %d samples is not between 0 and 4800.", m.LookAheadSamples)
 	}
+	if !p.announces.AllowN(r.cfg.Now(), 1) {
+		return tooFast("Too many publications at once.", 1)
+	}
 	publication := *m
 	publication.ParticipantID = p.id
 	p.publication = &publication
@@ -190,7 +197,7 @@ func (r *Room) setForwarding(p *participant, m *signaling.Forwarding) error {
 func (r *Room) chat(p *participant, m *signaling.Chat) error {
 	now := r.cfg.Now()
 	if !p.chat.AllowN(now, 1) {
-		return &signaling.Error{Code: signaling.CodeRate, Message: "Too many lines at once.", Next: "Wait a moment.", RetryAfter: 1}
+		return tooFast("Too many lines at once.", 1)
 	}
 	if utf8.RuneCountInString(m.Text) > maxChatRunes {
 		return badValue("A line may have %d characters at most.", maxChatRunes)

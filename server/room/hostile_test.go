@@ -82,8 +82,7 @@ func FuzzMessagesOfAParticipant(f *testing.F) {
 			if len(r.order) != 2 || hostile.role != grant.Role || other.strip != (signaling.StripChanged{ParticipantID: other.id}) || r.air.live {
 				t.Errorf("%s did what only others may", data)
 			}
-			for _, held := range other.held {
-				s := held.(*signaling.Signal)
+			for _, s := range other.held {
 				if s.From != hostile.id || s.Description != nil && !strings.Contains(s.Description.SDP, "m=audio ") && !strings.Contains(s.Description.SDP, "m=application ") {
 					t.Errorf("%s was relayed as %+v", data, s)
 				}

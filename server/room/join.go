@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"time"
 
 	"gasso/audio/mix"
@@ -17,22 +18,34 @@ type entry struct {
 	denied error // from the authorizer
 }
 
+// People in one room may enter in bursts, but not for long: each of them costs a connection.
+const (
+	entriesASecond = 10
+	entryBurst     = 100
+)
+
+// joinedPeople is how many others joined names. A message has its bound, so that those beyond follow
+// in messages of their own.
+const joinedPeople = 48
+
 // admit lets somebody in, as a new participant or as one who is back. An invite that has expired
-// meanwhile doesn't keep out who is back.
+// meanwhile, or cannot be looked up, doesn't keep out who is back; one that was revoked does.
 func (r *Room) admit(e *entry) (*participant, error) {
 	id, known, err := r.claim(e.join.Resume)
 	if err != nil {
 		return nil, err
 	}
-	if known != nil && (e.denied != nil || e.grant.Role == known.role) {
-		r.resume(known, e)
-		return known, nil
+	if known != nil && (e.denied != nil && !errors.Is(e.denied, ErrBadInvite) || e.denied == nil && e.grant.Role == known.role) {
+		return r.resume(known, e)
 	}
 	if e.denied != nil {
 		return nil, inviteError(e.denied)
 	}
 	if err := r.cfg.Limits.Admit(limits.Participant, limits.Load{InRoom: len(r.order)}, r.cfg.Now()); err != nil {
 		return nil, fullError(err)
+	}
+	if !r.entries.AllowN(r.cfg.Now(), 1) {
+		return nil, tooFast("Too many people enter this room at once.", 1)
 	}
 	if known != nil { // back with another role, which is for a participant's life: enters as somebody new
 		id = newParticipantID()
@@ -86,7 +99,7 @@ func (r *Room) enter(p *participant, e *entry) (*participant, error) {
 			r.log.Error("broadcast not started", "error", err)
 		}
 	}
-	p.attach(e.conn, r.joined(p, false))
+	r.attach(p, e.conn, false)
 	r.broadcast(&signaling.ParticipantJoined{Participant: p.public()}, p)
 	r.log.Info("participant joined", "participant", p.id, "role", p.role, "invite", p.inviteID)
 	r.openLink(p)
@@ -95,16 +108,19 @@ func (r *Room) enter(p *participant, e *entry) (*participant, error) {
 }
 
 // resume gives a participant its new connection; the one before, if there is one, ends.
-func (r *Room) resume(p *participant, e *entry) {
+func (r *Room) resume(p *participant, e *entry) (*participant, error) {
+	link := p.currentLink()
+	keep := link != nil && e.join.Resume.Link != "" && link.ID() == e.join.Resume.Link
+	if !keep && p.performs() && !p.starts.AllowN(r.cfg.Now(), 1) {
+		return nil, tooFast("The connection is started over too often.", startOverSeconds)
+	}
 	was := p.public()
 	p.describe(e.join)
 	p.lostAt = time.Time{}
-	link := p.currentLink()
-	keep := link != nil && e.join.Resume.Link != "" && link.ID() == e.join.Resume.Link
 	if !keep && link != nil {
 		r.startOver(p, link) // before what is held goes out: signals of the old link don't
 	}
-	if before := p.attach(e.conn, r.joined(p, true)); before != nil {
+	if before := r.attach(p, e.conn, true); before != nil {
 		r.replace(p, before)
 	}
 	if is := p.public(); is != was {
@@ -119,6 +135,7 @@ func (r *Room) resume(p *participant, e *entry) {
 		r.openLink(p)
 	}
 	r.updatePaths()
+	return p, nil
 }
 
 // restartLink has a link look for its way again.
@@ -126,9 +143,33 @@ func (r *Room) restartLink(p *participant, link *mediaLink) {
 	if link.current() == peer.StateConnected {
 		return
 	}
-	if err := link.Restart(); err != nil {
+	switch err := link.Restart(); {
+	case errors.Is(err, peer.ErrStartOver): // the other side has ended it
+		r.startOver(p, link)
+	case err != nil:
 		r.log.Warn("link not restarted", "participant", p.id, "error", err)
 	}
+}
+
+// attach gives a participant a connection, tells it about the room, and returns the connection before.
+func (r *Room) attach(p *participant, conn *signaling.Conn, resumed bool) (before *signaling.Conn) {
+	joined := r.joined(p, resumed)
+	people := joined.Participants
+	joined.Participants = people[:min(len(people), joinedPeople)]
+	first := []signaling.Message{joined}
+	for _, other := range people[len(joined.Participants):] {
+		first = append(first, &signaling.ParticipantJoined{Participant: other})
+	}
+	return p.attach(conn, first)
+}
+
+// transport is what a participant is told about reaching others. Listeners reach nobody, and get no
+// credentials.
+func (r *Room) transport(p *participant) signaling.TransportOptions {
+	if !p.performs() {
+		return signaling.TransportOptions{}
+	}
+	return r.cfg.Transport(p.id)
 }
 
 // joined is what a participant learns on entering.
@@ -138,7 +179,7 @@ func (r *Room) joined(p *participant, resumed bool) *signaling.Joined {
 		ResumeSecret: resumeSecret(r.cfg.ResumeKey, r.id, p.id),
 		Room:         signaling.Room{ID: r.id, Title: r.title},
 		Participants: []signaling.Participant{}, Strips: []signaling.StripChanged{},
-		OnAir: r.air.state, TransportOptions: r.cfg.Transport(p.id),
+		OnAir: r.air.state, TransportOptions: r.transport(p),
 	}
 	for _, other := range r.order {
 		if other != p {

@@ -154,11 +154,14 @@ func (r *Room) handleServerSignal(p *participant, m *signaling.Signal) error {
 	if err := checkSignal(m); err != nil {
 		return err
 	}
+	if m.Renegotiate != nil && !p.wishes.AllowN(r.cfg.Now(), 1) {
+		return tooFast("Too many wishes for a new offer.", 1)
+	}
 	err := link.Handle(m)
 	switch {
 	case errors.Is(err, peer.ErrStartOver):
 		if !p.starts.AllowN(r.cfg.Now(), 1) {
-			return &signaling.Error{Code: signaling.CodeRate, Message: "The connection is started over too often.", Next: "Wait a moment.", RetryAfter: startOverSeconds}
+			return tooFast("The connection is started over too often.", startOverSeconds)
 		}
 		r.post(func() { r.startOver(p, link) })
 		return nil

@@ -9,13 +9,28 @@ import (
 	"gasso/net/signaling"
 )
 
-// maxHeld bounds the signals kept for a participant whose connection is lost. Drop rule: the newest.
-const maxHeld = 128
+// Bounds of the signals kept for a participant whose connection is lost. Drop rule: the newest.
+const (
+	maxHeld      = 128
+	maxHeldBytes = 256 << 10
+)
 
 // Chat may come in bursts but not for long.
 const (
 	chatASecond = 1
 	chatBurst   = 8
+)
+
+// So may new publications, each of which everybody is told of.
+const (
+	publicationsASecond = 1
+	publicationBurst    = 16
+)
+
+// And wishes for a new offer, each of which has the link gather candidates.
+const (
+	wishesASecond = 1
+	wishBurst     = 16
 )
 
 // participant is somebody in a room. Its fields belong to the room's goroutine, except those below mu.
@@ -33,13 +48,15 @@ type participant struct {
 	feed        *mixFeed              // nil unless it receives the mix
 	chat        *rate.Limiter
 	starts      *rate.Limiter // of a new link at its wish
+	wishes      *rate.Limiter // for a new offer
+	announces   *rate.Limiter // of publications
 	lostAt      time.Time     // zero while connected
 	restartedAt time.Time     // last ICE restart since the link worked; zero if none
 	starting    bool          // a new link is on its way
 
 	mu   sync.Mutex
 	conn *signaling.Conn     // nil while lost
-	held []signaling.Message // signals for when it is back
+	held []*signaling.Signal // for when it is back
 	link *mediaLink          // nil for listeners and without media
 }
 
@@ -50,6 +67,7 @@ func newParticipant(id string, e *entry) *participant {
 		off:   make(map[string]bool), subscribed: make(map[string]*mediaLink),
 		chat:   rate.NewLimiter(chatASecond, chatBurst),
 		starts: rate.NewLimiter(1.0/startOverSeconds, startOverBurst),
+		wishes: rate.NewLimiter(wishesASecond, wishBurst), announces: rate.NewLimiter(publicationsASecond, publicationBurst),
 	}
 	p.describe(e.join)
 	return p
@@ -84,8 +102,8 @@ func (p *participant) public() signaling.Participant {
 func (p *participant) send(m signaling.Message) {
 	p.mu.Lock()
 	conn := p.conn
-	if _, ok := m.(*signaling.Signal); ok && conn == nil && len(p.held) < maxHeld {
-		p.held = append(p.held, m)
+	if s, ok := m.(*signaling.Signal); ok && conn == nil {
+		p.holdLocked(s)
 	}
 	p.mu.Unlock()
 	if conn != nil {
@@ -93,10 +111,37 @@ func (p *participant) send(m signaling.Message) {
 	}
 }
 
-// attach makes conn the participant's connection and returns the one before. joined goes out first,
+func (p *participant) holdLocked(s *signaling.Signal) {
+	size := signalBytes(s)
+	for _, other := range p.held {
+		size += signalBytes(other)
+	}
+	if len(p.held) < maxHeld && size <= maxHeldBytes {
+		p.held = append(p.held, s)
+	}
+}
+
+// signalBytes is the size of what in a signal may be long.
+func signalBytes(s *signaling.Signal) int {
+	n := len(s.Link)
+	if s.Description != nil {
+		n += len(s.Description.SDP)
+	}
+	if s.Candidate != nil {
+		n += len(s.Candidate.Candidate)
+	}
+	if s.Renegotiate != nil {
+		n += len(s.Renegotiate.Reason)
+	}
+	return n
+}
+
+// attach makes conn the participant's connection and returns the one before. first goes out first,
 // then what was held.
-func (p *participant) attach(conn *signaling.Conn, joined *signaling.Joined) (before *signaling.Conn) {
-	_ = conn.Send(joined)
+func (p *participant) attach(conn *signaling.Conn, first []signaling.Message) (before *signaling.Conn) {
+	for _, m := range first {
+		_ = conn.Send(m)
+	}
 	p.mu.Lock()
 	before, p.conn = p.conn, conn
 	held := p.held
@@ -140,9 +185,9 @@ func (p *participant) swapLink(l *mediaLink) (before *mediaLink) {
 	defer p.mu.Unlock()
 	before, p.link = p.link, l
 	kept := p.held[:0]
-	for _, m := range p.held {
-		if s, ok := m.(*signaling.Signal); !ok || s.From != signaling.ServerID {
-			kept = append(kept, m)
+	for _, s := range p.held {
+		if s.From != signaling.ServerID {
+			kept = append(kept, s)
 		}
 	}
 	p.held = kept

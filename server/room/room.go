@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"gasso/net/signaling"
 	"gasso/server/mixer"
 	"gasso/server/sfu"
@@ -42,6 +44,7 @@ type Room struct {
 	participants map[string]*participant
 	order        []*participant  // of joining
 	removed      map[string]bool // participant ids that must not come back
+	entries      *rate.Limiter
 	air          air
 }
 
@@ -53,6 +56,7 @@ func newRoom(reg *Registry, options Options) *Room {
 		mailbox:   make(chan func(), mailboxSize),
 		ending:    make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}),
 		participants: make(map[string]*participant), removed: make(map[string]bool),
+		entries: rate.NewLimiter(entriesASecond, entryBurst),
 	}
 	r.mixer = mixer.New(mixer.Config{RoomSample: r.cfg.Clock.Sample, ProgramDelay: r.cfg.ProgramDelay, Log: r.log})
 	go r.run()

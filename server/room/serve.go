@@ -18,7 +18,8 @@ const (
 	joinWithin      = 10 * time.Second // of connecting
 	messagesASecond = 100              // of one connection, in the long run
 	messageBurst    = 400              // a mesh that starts sends many candidates at once
-	patience        = 200              // refused messages in a row until the connection is closed
+	patience        = 200              // refused messages at once until the connection is closed,
+	forgiven        = 5                // and how many are forgiven each second
 )
 
 // ServeWS answers a signaling connection and returns when it has ended.
@@ -36,7 +37,7 @@ func (reg *Registry) ServeWS(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &connection{
 		reg: reg, conn: conn, log: reg.cfg.Log,
-		messages: rate.NewLimiter(messagesASecond, messageBurst),
+		messages: rate.NewLimiter(messagesASecond, messageBurst), refusals: rate.NewLimiter(forgiven, patience-1),
 	}
 	defer c.end()
 	c.run()
@@ -76,7 +77,7 @@ type connection struct {
 	conn     *signaling.Conn
 	log      *slog.Logger
 	messages *rate.Limiter
-	refused  int // messages in a row
+	refusals *rate.Limiter
 
 	room        *Room
 	participant *participant
@@ -121,23 +122,25 @@ func (c *connection) end() {
 func (c *connection) receive() (signaling.Message, error) {
 	m, err := c.conn.Receive()
 	var refused *signaling.Error
+	about := ""
 	switch {
 	case errors.As(err, &refused):
-		if !c.answer(refused, refused.About) {
-			return nil, refused
-		}
-		return nil, nil
+		about = refused.About
 	case err != nil:
 		return nil, err
-	case !c.messages.AllowN(c.reg.cfg.Now(), 1):
-		tooFast := &signaling.Error{Code: signaling.CodeRate, Message: "Too many messages at once.", Next: "Send fewer.", RetryAfter: 1}
-		if !c.answer(tooFast, m.Type()) {
-			return nil, tooFast
-		}
-		return nil, nil
+	default:
+		about = m.Type()
 	}
-	c.refused = 0
-	return m, nil
+	if !c.messages.AllowN(c.reg.cfg.Now(), 1) {
+		refused = tooFast("Too many messages at once.", 1)
+	}
+	if refused == nil {
+		return m, nil
+	}
+	if !c.answer(refused, about) {
+		return nil, refused
+	}
+	return nil, nil
 }
 
 // answer tells the other side what was refused, and reports whether the connection goes on.
@@ -146,7 +149,7 @@ func (c *connection) answer(err error, about string) bool {
 	if e.Code == signaling.CodeInternal {
 		c.log.Error("message failed", "type", about, "error", err)
 	}
-	if c.refused++; c.refused >= patience {
+	if !c.refusals.AllowN(c.reg.cfg.Now(), 1) {
 		e.Fatal = true
 	}
 	e.About = about

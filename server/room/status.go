@@ -40,6 +40,30 @@ func (r *Room) Status() (Status, error) {
 	return s, nil
 }
 
+// Public is what everybody may know of a room.
+type Public struct {
+	OnAir      signaling.OnAirState
+	Performers []string // names, in order of joining
+}
+
+// Public tells it. Unlike Status it asks nothing of the mixer, which rests while nobody takes or
+// meters the program.
+func (r *Room) Public() (Public, error) {
+	var public Public
+	ran := r.call(func() {
+		public.OnAir = r.airState()
+		for _, p := range r.order {
+			if p.performs() {
+				public.Performers = append(public.Performers, p.name)
+			}
+		}
+	})
+	if !ran {
+		return Public{}, ErrEnded
+	}
+	return public, nil
+}
+
 func (r *Room) status() Status {
 	counters := r.forwarder.Counters()
 	s := Status{

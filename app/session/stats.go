@@ -59,7 +59,10 @@ type statsPerforms struct {
 
 // Write adds one line.
 func (w *StatsWriter) Write(s Snapshot) error {
-	usage := w.sampler.Sample(s.At)
+	return w.encoder.Encode(newStatsLine(s, w.sampler.Sample(s.At)))
+}
+
+func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 	line := statsLine{
 		At: s.At.UTC().Format(time.RFC3339Nano), State: s.State, Problem: s.Problem, Room: s.Room, ParticipantID: s.Self.ID,
 		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
@@ -76,7 +79,7 @@ func (w *StatsWriter) Write(s Snapshot) error {
 			PeakDB: p.Level.PeakDB,
 		})
 	}
-	return w.encoder.Encode(line)
+	return line
 }
 
 func inMS(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,129 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gasso/audio/audiotest"
+	"gasso/audio/device"
+	"gasso/audio/jitter"
+	"gasso/audio/ring"
+)
+
+// fakeRender is a loudspeaker that takes what the test says.
+type fakeRender struct {
+	device.Render
+	pcm       *ring.Ring
+	wake      chan struct{}
+	period    int
+	underruns atomic.Int64
+	closed    chan struct{}
+}
+
+func newFakeRender(period int) *fakeRender {
+	return &fakeRender{pcm: ring.New(4096, 2), wake: make(chan struct{}, 1), period: period, closed: make(chan struct{})}
+}
+
+func (f *fakeRender) Ring() *ring.Ring      { return f.pcm }
+func (f *fakeRender) Wake() <-chan struct{} { return f.wake }
+func (f *fakeRender) Info() device.Format {
+	return device.Format{PeriodSamples: f.period, Name: "fake"}
+}
+func (f *fakeRender) Stats() device.Stats { return device.Stats{Underruns: f.underruns.Load()} }
+func (f *fakeRender) Close() error        { close(f.closed); return nil }
+
+func newTestPlayout(t *testing.T) *playout {
+	t.Helper()
+	p, err := newPlayout("null", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestTheLoudspeakerIsKeptAheadAsFarAsItNeeds(t *testing.T) {
+	p := newTestPlayout(t)
+	f := newFakeRender(240)
+	f.underruns.Store(3) // from before it was adopted
+	now := time.Unix(1000, 0)
+	p.adopt(f, now)
+	check := func(what string, want int) {
+		t.Helper()
+		p.fillRing(f, now)
+		if got := f.pcm.Len(); got != want {
+			t.Errorf("%s: %d samples ahead, want %d", what, got, want)
+		}
+		f.pcm.Skip(f.pcm.Len())
+	}
+	check("at first", 360)
+	for i := range 20 {
+		f.underruns.Add(2)
+		check("underrun", min(360+(i+1)*playoutFrameSamples, mostPeriodsAhead*240))
+	}
+	now = now.Add(calmBeforeShorter)
+	check("not calm for long enough", 1920)
+	for want := 1800; want >= 360; want -= playoutFrameSamples {
+		now = now.Add(calmBeforeShorter + 1)
+		check("calm", want)
+	}
+	now = now.Add(calmBeforeShorter + 1)
+	check("never less than a period and a frame", 360)
+
+	large := newFakeRender(2048) // wants more than its ring holds
+	p.adopt(large, now)
+	for range 20 {
+		large.underruns.Add(1)
+		p.fillRing(large, now)
+	}
+	if large.pcm.Dropped() != 0 {
+		t.Errorf("%d samples did not fit", large.pcm.Dropped())
+	}
+}
+
+func TestPlayoutFollowsASwappedDevice(t *testing.T) {
+	p := newTestPlayout(t)
+	first, second := newFakeRender(240), newFakeRender(480)
+	p.swap(first)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { p.run(ctx); close(ended) }()
+	until(t, "first is filled", func() bool { return first.pcm.Len() == 360 })
+	p.swap(second)
+	<-first.closed
+	until(t, "second is filled", func() bool { return second.pcm.Len() == 600 })
+	second.pcm.Skip(240)
+	second.wake <- struct{}{}
+	until(t, "second is filled again", func() bool { return second.pcm.Len() == 600 })
+	p.close()
+	<-second.closed
+	<-ended // without a device there is nothing to do
+	cancel()
+	p.close() // twice does no harm
+}
+
+func TestPlayoutFrameAllocatesNothing(t *testing.T) {
+	p := newTestPlayout(t)
+	performers := []*performer{newPerformer("a"), newPerformer("b"), newPerformer("silent")}
+	p.performers.Store(&performers)
+	now := time.Unix(1_000_000, 0)
+	for i, performer := range performers[:2] {
+		k := newTalker(t, 0, 400*float64(i+1), 1_000_000)
+		old := newTalker(t, 1, 300, 1_000_000)
+		for _, k := range []*talker{old, k} {
+			if err := performer.addVoice(&k.publication, ModeLive); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 400 {
+			performer.deliver(jitter.PathDirect, k.next(), now)
+		}
+	}
+	now = now.Add(2 * time.Second)
+	audiotest.CheckNoAllocs(t, func() {
+		p.playoutFrame(now)
+		now = now.Add(time.Second * playoutFrameSamples / device.Rate)
+	})
+}

@@ -1,0 +1,59 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gasso/internal/procstat"
+)
+
+func TestStatsLineIsAsDocumented(t *testing.T) {
+	snap := Snapshot{
+		At: time.Date(2030, 1, 2, 3, 4, 5, 600_000_000, time.UTC), State: StateJoined, Problem: "None.", Room: "demo",
+		Self: Self{
+			ID: "p1", Muted: true, Level: Level{-12, -15}, OutputLevel: Level{-6, -9}, EncoderBitrate: 96000,
+			CaptureLatency: 12345 * time.Microsecond, RenderLatency: 7500 * time.Microsecond, Underruns: 1, Overruns: 2,
+		},
+		Performers: []Performer{{
+			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, TargetDelay: 10 * time.Millisecond,
+			Link: Link{Quality: QualityFair, Direct: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5},
+		}},
+		OnAir: OnAir{Live: true}, ClockReady: true, ServerRTT: 2500 * time.Microsecond,
+	}
+	got, err := json.MarshalIndent(newStatsLine(snap, procstat.Usage{CPUPercent: 1.5, MemoryBytes: 1 << 20}), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(filepath.Join("testdata", "stats.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got)+"\n" != string(want) {
+		t.Errorf("the line is\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestStatsAreOneObjectALine(t *testing.T) {
+	var out bytes.Buffer
+	w := NewStatsWriter(&out)
+	for range 2 {
+		if err := w.Write(Snapshot{At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	if len(lines) != 2 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	var line struct {
+		Performers []any `json:"performers"`
+		Memory     int64 `json:"memory_bytes"`
+	}
+	if err := json.Unmarshal(lines[1], &line); err != nil || line.Performers == nil || line.Memory == 0 {
+		t.Errorf("line is %s: %v", lines[1], err)
+	}
+}

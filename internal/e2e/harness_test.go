@@ -24,7 +24,7 @@ import (
 const root = "../.."
 
 // needed are the programs of other people that these tests run; make setup installs them.
-var needed = []string{"ffmpeg", "ffprobe", "gst-launch-1.0", "espeak-ng", "sox", "pulseaudio", "pactl", "Xvfb", "xdotool", "import", "chromium", "node"}
+var needed = []string{"ffmpeg", "ffprobe", "gst-launch-1.0", "espeak-ng", "sox", "pulseaudio", "pactl", "Xvfb", "xdotool", "xdpyinfo", "import", "chromium", "node"}
 
 func TestMain(m *testing.M) {
 	for _, tool := range needed {
@@ -75,7 +75,9 @@ func start(t testing.TB, env []string, name string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: filepath.Base(name), stdout: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{})}
 	p.cmd = exec.Command(name, args...)
-	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GASSO_") }) // the server takes no strangers
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { // neither settings nor the screen of who runs the tests
+		return strings.HasPrefix(v, "GASSO_") || strings.HasPrefix(v, "DISPLAY=") || strings.HasPrefix(v, "WAYLAND_DISPLAY=")
+	})
 	p.cmd.Env = append(own, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {

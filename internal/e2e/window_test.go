@@ -30,7 +30,7 @@ func startScreen(t testing.TB) *screen {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x800x24", "-nolisten", "tcp")
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset")
 	cmd.ExtraFiles = []*os.File{w}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,9 @@ func startScreen(t testing.TB) *screen {
 	if err != nil {
 		t.Fatalf("Xvfb names no display: %v", err)
 	}
-	return &screen{t: t, display: ":" + strings.TrimSpace(string(buf[:n]))}
+	s := &screen{t: t, display: ":" + strings.TrimSpace(string(buf[:n]))}
+	s.do("xdpyinfo") // Xvfb says its number before it takes every client
+	return s
 }
 
 func (s *screen) do(args ...string) string {
@@ -76,7 +78,7 @@ func openWindow(t testing.TB, s *screen, env []string, lang string, args ...stri
 	t.Helper()
 	home := t.TempDir()
 	w := &window{screen: s, plan: filepath.Join(home, "controls.json")}
-	env = append(env, "DISPLAY="+s.display, "HOME="+home, "XDG_CONFIG_HOME="+home, "GASSO_UI_MAP="+w.plan, "LANG="+lang, "LC_ALL="+lang, "WAYLAND_DISPLAY=")
+	env = append(env, "DISPLAY="+s.display, "HOME="+home, "XDG_CONFIG_HOME="+home, "GASSO_UI_MAP="+w.plan, "LANG="+lang, "LC_ALL="+lang)
 	binary, err := filepath.Abs(filepath.Join(root, "bin/gasso"))
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +176,7 @@ func TestWindow(t *testing.T) {
 
 	w.click("own.music") // a tone is what noise suppression takes away
 	rig.PlayPCM(appTone(60), 1, cable.MicSink)
-	time.Sleep(2*time.Second)
+	time.Sleep(2 * time.Second)
 	display.screenshot("window-en")
 	visit := browser.Visit{URL: s.links["listener"], Play: true, State: "playing", Frequencies: []float64{440, 660, 880}, ListenMS: 3000, SettleMS: 500, TimeoutMS: 60000}
 	report, err := browser.Run(context.Background(), visit)

@@ -36,7 +36,16 @@ func (o *desktopOptions) addFlags(f *pflag.FlagSet) {
 }
 
 // runDesktop opens the window and returns when it is closed.
-func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) error {
+func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err error) {
+	defer func() {
+		// Fyne panics when the display cannot be used; anything else is a bug of ours and goes on.
+		if r := recover(); r != nil {
+			if !strings.Contains(fmt.Sprint(r), "GLFW") {
+				panic(r)
+			}
+			err = fmt.Errorf("no window can be opened on this display (%v); check DISPLAY and the OpenGL driver, or use gasso headless", r)
+		}
+	}()
 	topology, err := choice("topology", signaling.Topology(o.topology), signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU)
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ const (
 	maxDescriptionBytes  = 64 << 10
 	maxMediaLines        = 256
 	maxCandidateBytes    = 512
-	maxCandidates        = 64 // trickled for one description
-	maxInlineCandidates  = 256
+	maxCandidates        = 64                // trickled for one description
+	maxWays              = 256               // different candidates until the next ICE restart, however they came
 	attributeAnswers     = "x-gasso-answers" // session level: the version of the offer that an answer is for
 	attributeAnswersLine = "a=" + attributeAnswers + ":"
 )
@@ -27,7 +27,9 @@ type description struct {
 	answers uint64 // the offer's version, if known
 	isReply bool   // answers is set
 
-	fingerprint string // of the certificate (RFC 8122); one for all sections
+	fingerprint string   // of the certificate (RFC 8122); one for all sections
+	iceUser     string   // changes with an ICE restart
+	candidates  []string // as lines of the description
 }
 
 // checkDescription refuses what is too large, malformed or anything but Opus audio.
@@ -50,7 +52,10 @@ func checkDescription(d *signaling.Description) (description, error) {
 	if err := checkMedia(parsed.MediaDescriptions); err != nil {
 		return description{}, err
 	}
-	checked := description{version: parsed.Origin.SessionVersion, fingerprint: fingerprintOf(&parsed)}
+	checked := description{
+		version: parsed.Origin.SessionVersion, fingerprint: firstOf(&parsed, "fingerprint"),
+		iceUser: firstOf(&parsed, "ice-ufrag"), candidates: candidatesOf(&parsed),
+	}
 	if value, ok := parsed.Attribute(attributeAnswers); ok {
 		version, err := strconv.ParseUint(value, 10, 64)
 		if err != nil {
@@ -61,16 +66,28 @@ func checkDescription(d *signaling.Description) (description, error) {
 	return checked, nil
 }
 
-func fingerprintOf(parsed *sdp.SessionDescription) string {
-	if value, ok := parsed.Attribute("fingerprint"); ok {
+// firstOf is an attribute of the session, else of the first section that has it.
+func firstOf(parsed *sdp.SessionDescription, key string) string {
+	if value, ok := parsed.Attribute(key); ok {
 		return value
 	}
 	for _, m := range parsed.MediaDescriptions {
-		if value, ok := m.Attribute("fingerprint"); ok {
+		if value, ok := m.Attribute(key); ok {
 			return value
 		}
 	}
 	return ""
+}
+
+func candidatesOf(parsed *sdp.SessionDescription) (candidates []string) {
+	for _, m := range parsed.MediaDescriptions {
+		for _, a := range m.Attributes {
+			if a.Key == "candidate" {
+				candidates = append(candidates, a.Value)
+			}
+		}
+	}
+	return candidates
 }
 
 // checkMedia wants audio sections alone, each with Opus unless it is rejected (port 0).
@@ -78,7 +95,6 @@ func checkMedia(media []*sdp.MediaDescription) error {
 	if len(media) == 0 {
 		return fmt.Errorf("%w: it has no media section; send Opus audio", ErrNotAudio)
 	}
-	candidates := 0
 	for _, m := range media {
 		if m.MediaName.Media != "audio" {
 			return fmt.Errorf("%w: it has a section %.20q; send Opus audio alone", ErrNotAudio, m.MediaName.Media)
@@ -86,16 +102,10 @@ func checkMedia(media []*sdp.MediaDescription) error {
 		opus := m.MediaName.Port.Value == 0
 		for _, a := range m.Attributes {
 			opus = opus || a.Key == "rtpmap" && isOpus(a.Value)
-			if a.Key == "candidate" {
-				candidates++
-			}
 		}
 		if !opus {
 			return fmt.Errorf("%w: an audio section lacks opus/48000/2; send Opus audio", ErrNotAudio)
 		}
-	}
-	if candidates > maxInlineCandidates {
-		return fmt.Errorf("%w: session description has %d candidates", ErrBadSignal, candidates)
 	}
 	return nil
 }

@@ -3,8 +3,11 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
+
+	"github.com/pion/webrtc/v4"
 
 	"gasso/net/signaling"
 )
@@ -13,7 +16,6 @@ const sdpHead = "v=0\r\no=- 1 42 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
 const sdpOpus = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\n"
 
 func TestCheckDescription(t *testing.T) {
-	candidate := "a=candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host\r\n"
 	for _, c := range []struct {
 		name, kind, sdp string
 		want            error
@@ -30,7 +32,6 @@ func TestCheckDescription(t *testing.T) {
 		{"not SDP", "offer", "hello", ErrBadSignal},
 		{"empty", "offer", "", ErrNotAudio},
 		{"too large", "offer", sdpHead + sdpOpus + strings.Repeat("a=x\r\n", 20000), ErrBadSignal},
-		{"too many candidates", "offer", sdpHead + sdpOpus + strings.Repeat(candidate, maxInlineCandidates+1), ErrBadSignal},
 		{"rollback", "rollback", sdpHead + sdpOpus, ErrBadSignal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -150,5 +151,84 @@ func TestMethodsOfAClosedLinkSayIt(t *testing.T) {
 	}
 	if a.state() != StateClosed {
 		t.Errorf("last state told is %s", a.state())
+	}
+}
+
+// Whatever a closed link is given, the answer is that it is closed: what is wrong with a signal no
+// longer matters.
+func TestAClosedLinkRefusesEverySignalAlike(t *testing.T) {
+	f := newFactory(t, Config{})
+	a, _ := connect(t, f, f)
+	if err := a.link.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*signaling.Signal{
+		"nothing": {}, "malformed": {Description: &signaling.Description{Type: "offer", SDP: "x"}},
+		"long candidate": {Candidate: &signaling.Candidate{Candidate: strings.Repeat("x", maxCandidateBytes+1)}},
+	} {
+		if err := a.link.Handle(s); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestALinkThatTheOtherSideEndedStartsOver(t *testing.T) {
+	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	if err := a.link.Negotiate(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "connection", func() bool { return a.state() == StateConnected && b.state() == StateConnected })
+	if err := b.link.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "end", a.link.isOver)
+	err := a.link.Handle(&signaling.Signal{Link: a.link.ID(), Renegotiate: &signaling.Renegotiate{}})
+	if !errors.Is(err, ErrStartOver) {
+		t.Errorf("a wish after the end: %v", err)
+	}
+}
+
+// Trickled or inline, in one description or in many: pion keeps every candidate until an ICE restart.
+func TestCandidatesAreBoundedOverAllDescriptions(t *testing.T) {
+	var l Link
+	with := func(user string, first int) description {
+		d := description{iceUser: user}
+		for i := range maxWays / 2 {
+			d.candidates = append(d.candidates, fmt.Sprint(first+i))
+		}
+		return d
+	}
+	take := func(d description) (err error) {
+		ways, err := l.waysWith(d)
+		if err == nil {
+			l.ways, l.iceUser = ways, d.iceUser
+		}
+		return err
+	}
+	for i, c := range []struct {
+		user  string
+		first int
+		ok    bool
+	}{
+		{"a", 0, true}, {"a", 0, true}, {"a", 1000, true}, {"a", 2000, false}, {"a", 1000, true}, {"b", 2000, true}, {"b", 3000, true}, {"b", 0, false},
+	} {
+		if err := take(with(c.user, c.first)); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrBadSignal) {
+			t.Errorf("description %d: %v", i, err)
+		}
+	}
+	if err := l.addCandidate(webrtc.ICECandidateInit{Candidate: "candidate:one more"}); !errors.Is(err, ErrBadSignal) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+func TestWhereTheOtherSideMayBe(t *testing.T) {
+	for address, want := range map[string]bool{
+		"192.0.2.7": true, "192.168.1.5": true, "10.0.0.1": true, "2001:db8::1": true, "fd00::1": true,
+		"127.0.0.1": false, "127.8.8.8": false, "::1": false, "::ffff:127.0.0.1": false, "169.254.169.254": false, "fe80::1": false,
+		"0.0.0.0": false, "::": false, "224.0.0.1": false, "ff02::1": false, "255.255.255.255": false,
+	} {
+		if got := mayBeRemote(net.ParseIP(address)); got != want {
+			t.Errorf("%s: %v, want %v", address, got, want)
+		}
 	}
 }

@@ -129,6 +129,7 @@ func (f *Factory) newSetting(s shard) (webrtc.SettingEngine, error) {
 	e.SetPrflxAcceptanceMinWait(300 * time.Millisecond)
 	e.SetRelayAcceptanceMinWait(600 * time.Millisecond)
 	e.SetIPFilter(func(ip net.IP) bool { return !ip.IsLinkLocalUnicast() })
+	e.SetRemoteIPFilter(mayBeRemote)
 	if f.cfg.Loopback {
 		restrictToLoopback(&e)
 	}
@@ -138,10 +139,18 @@ func (f *Factory) newSetting(s shard) (webrtc.SettingEngine, error) {
 	return e, f.cfg.Mux.configure(&e, s)
 }
 
+// mayBeRemote tells whether the other side can be at an address. It may name any, and each is sent
+// connectivity checks: this machine, its own link (cloud metadata) and groups are nowhere that another
+// machine can be. Private networks stay, since performers may share one.
+func mayBeRemote(ip net.IP) bool {
+	return !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.Equal(net.IPv4bcast)
+}
+
 func restrictToLoopback(e *webrtc.SettingEngine) {
 	e.SetIncludeLoopbackCandidate(true)
 	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeTCP4})
 	e.SetIPFilter(net.IP.IsLoopback)
+	e.SetRemoteIPFilter(net.IP.IsLoopback)
 }
 
 // SetICEServers changes the servers that links made from now on use (TURN credentials expire).

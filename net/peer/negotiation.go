@@ -3,6 +3,8 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -31,7 +33,9 @@ type negotiation struct {
 	described   bool   // the remote description is there
 	fingerprint string // of the other side's certificate
 	early       []webrtc.ICECandidateInit
-	taken       int // candidates since the last description
+	taken       int             // candidates since the last description
+	ways        map[string]bool // candidates since the other side's last ICE restart
+	iceUser     string          // of the other side
 
 	repeat *time.Timer // to say again what is outstanding
 }
@@ -47,8 +51,9 @@ func newNegotiation() negotiation {
 	return negotiation{tracks: map[*Publisher]*attachment{}, repeat: repeat}
 }
 
-// Negotiate starts the exchange: the offerer offers, the other side asks for an offer. Afterwards attaching and detaching publishers negotiates by itself. Calls while an offer is
-// outstanding are folded into one further offer.
+// Negotiate starts the exchange: the offerer offers, the other side asks for an offer. Afterwards
+// attaching and detaching publishers negotiates by itself. Calls while an offer is outstanding are
+// folded into one further offer.
 func (l *Link) Negotiate() error {
 	return l.call(func() error {
 		l.started, l.due = true, true
@@ -60,7 +65,7 @@ func (l *Link) Negotiate() error {
 // says that the other side has ended this connection, so that only a new Link can help.
 func (l *Link) Restart() error {
 	return l.call(func() error {
-		if l.pc.ConnectionState() == webrtc.PeerConnectionStateClosed {
+		if l.isOver() {
 			return ErrStartOver
 		}
 		l.started, l.due, l.dueRestart = true, true, true
@@ -160,6 +165,11 @@ func (l *Link) localCandidate(c *webrtc.ICECandidate) {
 // as the offerer, to Negotiate. ErrNotAudio and ErrBadSignal leave the link as it was. Signals of an
 // earlier PeerConnection, stale and repeated answers are ignored.
 func (l *Link) Handle(s *signaling.Signal) error {
+	select {
+	case <-l.quit:
+		return ErrClosed
+	default:
+	}
 	switch {
 	case s.Description != nil:
 		checked, err := checkDescription(s.Description)
@@ -190,7 +200,7 @@ func (l *Link) takeDescription(s *signaling.Signal, checked description) error {
 		id := s.Link
 		l.id.Store(&id)
 	}
-	if s.Link != l.ID() || l.isStranger(checked) {
+	if s.Link != l.ID() || l.isStranger(checked) || l.isOver() {
 		return ErrStartOver
 	}
 	return l.takeOffer(s, checked)
@@ -202,12 +212,21 @@ func (l *Link) isStranger(checked description) bool {
 	return l.described && checked.fingerprint != l.fingerprint
 }
 
+// isOver tells whether the other side has ended the connection, which nothing brings back.
+func (l *Link) isOver() bool {
+	return l.pc.ConnectionState() == webrtc.PeerConnectionStateClosed
+}
+
 func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
 	if l.described && checked.version <= l.offered {
 		if checked.version == l.offered { // repeated: our answer got lost
 			l.sendAnswer(l.pc.CurrentLocalDescription())
 		}
 		return nil
+	}
+	ways, err := l.waysWith(checked)
+	if err != nil {
+		return err
 	}
 	l.notices.holdCandidates() // an ICE restart gathers as soon as the offer is applied
 	answer, err := l.answer(s.Description.SDP)
@@ -216,6 +235,7 @@ func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
 		return fmt.Errorf("%w: answer offer: %v", ErrBadSignal, err)
 	}
 	l.offered, l.started, l.fingerprint = checked.version, true, checked.fingerprint
+	l.ways, l.iceUser = ways, checked.iceUser
 	l.outstanding, l.due, l.vacated = false, false, false // the answer carries what is attached
 	l.repeat.Stop()
 	l.sendAnswer(&answer)
@@ -247,14 +267,19 @@ func (l *Link) takeAnswer(s *signaling.Signal, checked description) error {
 	if s.Link != l.ID() || !l.outstanding || stale {
 		return nil
 	}
-	if l.isStranger(checked) {
+	if l.isStranger(checked) || l.isOver() {
 		return ErrStartOver
+	}
+	ways, err := l.waysWith(checked)
+	if err != nil {
+		return err
 	}
 	answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: s.Description.SDP}
 	if err := l.pc.SetRemoteDescription(answer); err != nil {
 		return fmt.Errorf("%w: apply answer: %v", ErrBadSignal, err)
 	}
 	l.outstanding, l.fingerprint = false, checked.fingerprint
+	l.ways, l.iceUser = ways, checked.iceUser
 	l.repeat.Stop()
 	return l.takeEarlyCandidates()
 }
@@ -265,7 +290,7 @@ func (l *Link) takeWish(s *signaling.Signal) error {
 	switch {
 	case !l.cfg.Offerer:
 		return fmt.Errorf("%w: renegotiate came from the side that offers", ErrBadSignal)
-	case s.Link == "" && l.described:
+	case s.Link == "" && l.described, l.isOver():
 		return ErrStartOver
 	case s.Link == "" && l.outstanding:
 		return nil // the offer is on its way
@@ -294,7 +319,33 @@ func (l *Link) takeCandidate(s *signaling.Signal) error {
 	return l.addCandidate(candidate)
 }
 
+// waysWith are the candidates that are known once a description is applied. pion keeps every one and
+// tries it, until an ICE restart.
+func (l *Link) waysWith(checked description) (map[string]bool, error) {
+	ways := map[string]bool{}
+	if checked.iceUser == l.iceUser {
+		maps.Copy(ways, l.ways)
+	}
+	for _, candidate := range checked.candidates {
+		ways[candidate] = true
+	}
+	if len(ways) > maxWays {
+		return nil, errTooManyWays()
+	}
+	return ways, nil
+}
+
+func errTooManyWays() error {
+	return fmt.Errorf("%w: more than %d candidates", ErrBadSignal, maxWays)
+}
+
 func (l *Link) addCandidate(c webrtc.ICECandidateInit) error {
+	if known := strings.TrimPrefix(c.Candidate, "candidate:"); known != "" && !l.ways[known] {
+		if len(l.ways) >= maxWays {
+			return errTooManyWays()
+		}
+		l.ways[known] = true
+	}
 	if err := l.pc.AddICECandidate(c); err != nil {
 		return fmt.Errorf("%w: add candidate: %v", ErrBadSignal, err)
 	}

@@ -7,13 +7,15 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
 )
 
 const (
-	sendQueue    = 256     // messages
+	sendQueue    = 256     // messages,
+	sendBytes    = 1 << 20 // and their sum
 	receiveQueue = 16      // messages; beyond, the socket is not read
 	drainBytes   = 1 << 20 // of one oversized message that are read to its end
 )
@@ -40,7 +42,8 @@ type Conn struct {
 	log    *slog.Logger
 	timing timing
 
-	out       chan []byte   // drop rule: when it is full, the connection is closed
+	out       chan []byte   // drop rule: when it is full, or holds sendBytes, the connection is closed
+	queued    atomic.Int64  // bytes in out
 	in        chan received // closed by runRead
 	finishing chan struct{} // closed once the last message is known
 	last      []byte        // written before finishing is closed
@@ -83,6 +86,7 @@ func newConn(ws *websocket.Conn, log *slog.Logger, t timing) *Conn {
 func (c *Conn) Send(m Message) error {
 	data, err := Encode(m)
 	if err != nil {
+		c.log.Error("message not sent", "type", m.Type(), "error", err) // the caller may have nobody to tell
 		return err
 	}
 	select {
@@ -90,15 +94,17 @@ func (c *Conn) Send(m Message) error {
 		return c.reason(net.ErrClosed)
 	default:
 	}
-	select {
-	case c.out <- data:
-		return nil
-	default:
-		c.fail(ErrSlow)
-		_ = c.ws.UnderlyingConn().Close()
-		c.Finish(nil)
-		return ErrSlow
+	if c.queued.Add(int64(len(data))) <= sendBytes {
+		select {
+		case c.out <- data:
+			return nil
+		default:
+		}
 	}
+	c.fail(ErrSlow)
+	_ = c.ws.UnderlyingConn().Close()
+	c.Finish(nil)
+	return ErrSlow
 }
 
 // Receive waits for the next message. A message that cannot be accepted comes back as an *Error to
@@ -204,6 +210,7 @@ func (c *Conn) runWrite() {
 		var err error
 		select {
 		case data := <-c.out:
+			c.queued.Add(-int64(len(data)))
 			err = c.write(data)
 		case <-ping.C:
 			err = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.timing.write))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -261,5 +262,30 @@ func TestAcceptChecksTheOrigin(t *testing.T) {
 	header := http.Header{"Origin": {"https://elsewhere.example"}}
 	if _, err := Dial(context.Background(), url, header, nil); err == nil || !strings.Contains(err.Error(), fmt.Sprint(http.StatusForbidden)) {
 		t.Errorf("got %v, want 403", err)
+	}
+}
+
+// A queue of few long messages is as full as one of many short ones.
+func TestWhatIsQueuedIsBoundedInBytes(t *testing.T) {
+	c := &Conn{log: slog.New(slog.DiscardHandler), out: make(chan []byte, sendQueue), finishing: make(chan struct{})}
+	m := &Chat{Text: strings.Repeat("a", 60_000)}
+	for range sendBytes / 61_000 {
+		if err := c.Send(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := c.queued.Load(); n > sendBytes || n < sendBytes/2 {
+		t.Errorf("%d bytes are queued", n)
+	}
+}
+
+func TestAMessageThatIsTooLongIsLogged(t *testing.T) {
+	var log strings.Builder
+	c := &Conn{log: slog.New(slog.NewTextHandler(&log, nil)), out: make(chan []byte, sendQueue), finishing: make(chan struct{})}
+	if err := c.Send(&Chat{Text: strings.Repeat("a", MaxMessageBytes)}); err == nil {
+		t.Error("it was sent")
+	}
+	if !strings.Contains(log.String(), "type=chat") || strings.Contains(log.String(), "aaa") {
+		t.Errorf("log: %.200s", log.String())
 	}
 }

@@ -14,6 +14,7 @@ var errDial = errors.New("server cannot be reached")
 
 const (
 	dialTimeout  = 10 * time.Second
+	joinTimeout  = 10 * time.Second // for the answer to the join
 	firstPings   = 8
 	firstPingGap = 25 * time.Millisecond
 	pingGap      = time.Second
@@ -37,7 +38,9 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 		_ = conn.Send(&signaling.Leave{})
 		conn.Finish(nil)
 	})
+	patience := time.AfterFunc(joinTimeout, func() { conn.Finish(nil) })
 	defer func() {
+		patience.Stop()
 		stopOnCancel()
 		stopPings()
 		s.mu.Lock()
@@ -67,6 +70,7 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 			return joined, err
 		}
 		if joined && first {
+			patience.Stop()
 			pings.Go(func() { s.runPings(pinging, conn) })
 		}
 	}

@@ -53,7 +53,11 @@ func (s *Session) describeLocked(p *performer, now time.Time) Performer {
 		Strip: p.settings, ProgramStrip: programStrip(s.programStrip[p.id]),
 		Level: Level(p.meter.Level()), ProgramLevel: s.levelLocked(p.id),
 	}
-	p.describe(&out, now)
+	heard := p
+	if m := s.performers[mixID]; m != nil && s.cfg.Receive == signaling.ReceiveMix {
+		heard = m // everybody comes in one
+	}
+	heard.describe(&out, now)
 	return out
 }
 

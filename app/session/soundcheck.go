@@ -35,6 +35,7 @@ type Soundcheck struct {
 	source device.Capture
 	meter  *meter.Meter
 	stop   chan struct{}
+	close  sync.Once
 	ended  sync.WaitGroup
 }
 
@@ -74,9 +75,11 @@ func (c *Soundcheck) run() {
 // Level is what the input delivers now.
 func (c *Soundcheck) Level() Level { return Level(c.meter.Level()) }
 
-// Close ends the soundcheck and closes the input.
+// Close ends the soundcheck and closes the input. More calls do no harm.
 func (c *Soundcheck) Close() {
-	close(c.stop)
-	c.ended.Wait()
-	_ = c.source.Close()
+	c.close.Do(func() {
+		close(c.stop)
+		c.ended.Wait()
+		_ = c.source.Close()
+	})
 }

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -150,8 +149,9 @@ func gap(pcm []float32, freq float64) time.Duration {
 	return time.Duration(longest) * time.Second / 48000
 }
 
-// longestGap is what a switch while playing may cost. The measured values are logged; on an idle machine
-// they are below 20 ms, and the race detector on a busy one takes its time.
+// longestGap is what a switch while playing may cost. The measured values are logged: a new publication
+// begins some 100 ms after the one before, the other switches cost nothing. The race detector on a busy
+// machine takes its time, too.
 const longestGap = 250 * time.Millisecond
 
 func TestInProcessPerformersHearEachOtherWhileEverythingIsSwitched(t *testing.T) {
@@ -334,7 +334,7 @@ func TestInProcessServerRestart(t *testing.T) {
 			t.Errorf("%s has become %s", before[i].ID, after.ID)
 		}
 		if after.Link.PacketsDirect < before[i].Link.PacketsDirect {
-			t.Error(fmt.Sprint("the direct connection was made anew: ", before[i].Link, after.Link))
+			t.Error("the direct connection was made anew")
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (a *audience) note(r *http.Request, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sweepLocked(now)
-	if len(a.seen) < audienceMost {
+	if _, known := a.seen[key]; known || len(a.seen) < audienceMost {
 		a.seen[key] = now
 	}
 }

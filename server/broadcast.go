@@ -125,8 +125,9 @@ func (b *broadcast) run() {
 				break
 			}
 			b.problem.Store(nil)
-		case !live && on != nil:
+		case !live:
 			end()
+			b.problem.Store(nil)
 		}
 		select {
 		case <-b.wake:

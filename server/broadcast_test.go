@@ -99,6 +99,15 @@ func TestBroadcastThatCannotBeginSaysWhyAndTriesAgain(t *testing.T) {
 	waitFor(t, 5*time.Second, "end of the problem", func() bool { return !strings.Contains(b.State().Problem, "disk") })
 }
 
+func TestAProblemEndsWithTheWish(t *testing.T) {
+	b, _, m := testBroadcast(t)
+	m.broken.Store(true)
+	must(t, b.Start())
+	waitFor(t, 5*time.Second, "problem", func() bool { return b.State().Problem != "" })
+	b.Stop()
+	waitFor(t, 5*time.Second, "end of the problem", func() bool { return b.State().Problem == "" })
+}
+
 func TestAudienceCountsAndForgets(t *testing.T) {
 	a := newAudience()
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)

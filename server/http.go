@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -14,21 +15,41 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 
 const maxBody = 16 << 10 // bytes of an API request
 
-// handler is everything that the public port serves. What stands in no route is 404.
+// route is one thing that the public port serves: method and path, as http.ServeMux reads them.
+type route struct {
+	pattern string
+	serve   http.HandlerFunc
+}
+
+// routes are all that the public port serves. What starts with apiBase stands in openapi.yaml too.
+func (s *Server) routes() []route {
+	return []route{
+		{"GET /{$}", s.serveLanding},
+		{"GET /room/{id}", s.serveRoomPage},
+		{"GET /join/{id}", s.serveJoinPage},
+		{"GET /assets/{path...}", s.serveAsset},
+		{"GET /live/{folder}/{path...}", s.serveLive},
+		{"OPTIONS /live/{folder}/{path...}", s.serveLive},
+		{"GET /ws", s.registry.ServeWS},
+		{"GET " + apiBase + "/openapi.yaml", serveDescription},
+		{"GET " + apiBase + "/rooms/{id}", s.serveRoom},
+		{"GET " + apiBase + "/rooms/{id}/strips", s.serveStrips},
+		{"PATCH " + apiBase + "/rooms/{id}/strips/{participant}", s.patchStrip},
+		{"POST " + apiBase + "/rooms/{id}/on-air", s.postOnAir},
+	}
+}
+
+// handler is the public port. What stands in no route is 404.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.serveLanding)
-	mux.HandleFunc("GET /room/{id}", s.serveRoomPage)
-	mux.HandleFunc("GET /join/{id}", s.serveJoinPage)
-	mux.HandleFunc("GET /assets/{path...}", s.serveAsset)
-	mux.HandleFunc("GET /live/{folder}/{path...}", s.serveLive)
-	mux.HandleFunc("OPTIONS /live/{folder}/{path...}", s.serveLive)
-	mux.HandleFunc("GET /ws", s.registry.ServeWS)
-	mux.HandleFunc("GET /api/v1/rooms/{id}", s.serveRoom)
-	mux.HandleFunc("GET /api/v1/rooms/{id}/strips", s.serveStrips)
-	mux.HandleFunc("PATCH /api/v1/rooms/{id}/strips/{participant}", s.patchStrip)
-	mux.HandleFunc("POST /api/v1/rooms/{id}/on-air", s.postOnAir)
-	return s.proxies.handler(s.guardHost(s.recoverPanic(s.secureHeaders(mux))))
+	for _, r := range s.routes() {
+		mux.HandleFunc(r.pattern, r.serve)
+	}
+	guarded := s.recoverPanic(s.secureHeaders(mux))
+	if len(s.proxies) == 0 && !s.cfg.tls() && s.cfg.PublicURL == "" {
+		guarded = guardHost(s.HTTPAddr(), guarded)
+	}
+	return s.proxies.handler(guarded)
 }
 
 // newHTTPServer bounds everything that a client can take its time over. Signaling connections leave
@@ -58,10 +79,10 @@ func (s *Server) secureHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// guardHost answers only requests for loopback names when no other name was given: a page elsewhere
-// must not reach this machine's server under a name of its own (DNS rebinding).
-func (s *Server) guardHost(next http.Handler) http.Handler {
-	if len(s.proxies) > 0 || s.cfg.tls() || s.cfg.PublicURL != "" || !loopbackHost(s.HTTPAddr().String()) {
+// guardHost has a listener of this machine alone answer only requests for loopback names: a page
+// elsewhere must not reach it under a name of its own (DNS rebinding).
+func guardHost(listening net.Addr, next http.Handler) http.Handler {
+	if !loopbackHost(listening.String()) {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +109,8 @@ func (s *Server) recoverPanic(next http.Handler) http.Handler {
 	})
 }
 
-// sameOrigin lets apps, which send no origin, and our own pages open a signaling connection.
+// sameOrigin lets apps, which send no origin, and our own pages open a signaling connection. Behind a
+// proxy the name in the request proves nothing: there only the public one counts.
 func (s *Server) sameOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -98,8 +120,10 @@ func (s *Server) sameOrigin(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	own, err := url.Parse(s.base)
-	return err == nil && (strings.EqualFold(u.Host, r.Host) || strings.EqualFold(u.Host, own.Host))
+	if own, err := url.Parse(s.base); err == nil && u.Scheme == own.Scheme && strings.EqualFold(u.Host, own.Host) {
+		return true
+	}
+	return len(s.proxies) == 0 && strings.EqualFold(u.Host, r.Host)
 }
 
 // serveLive serves a room's broadcast; anybody with the link may listen, from any site.

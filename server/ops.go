@@ -18,7 +18,7 @@ func (s *Server) opsHandler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", s.serveReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	return mux
+	return guardHost(s.OpsAddr(), s.recoverPanic(mux))
 }
 
 // serveReady tells whether new participants can come: not while the server ends or its state is away.

@@ -37,3 +37,31 @@ func TestProxyIsBelievedAndNobodyElse(t *testing.T) {
 		}
 	}
 }
+
+// A proxy that passes on whatever name it was asked for must not make a foreign page our own.
+func TestBehindAProxyOnlyThePublicNameIsOurOwn(t *testing.T) {
+	direct := &Server{base: "https://live.example"}
+	proxied := &Server{base: "https://live.example", proxies: proxies{netip.MustParsePrefix("127.0.0.1/32")}}
+	for _, c := range []struct {
+		origin, host    string
+		direct, proxied bool
+	}{
+		{"https://live.example", "live.example", true, true},
+		{"https://LIVE.example", "127.0.0.1:8080", true, true},
+		{"https://evil.example", "evil.example", true, false},
+		{"https://evil.example", "live.example", false, false},
+		{"http://live.example", "127.0.0.1:8080", false, false},
+		{"null", "live.example", false, false},
+		{"", "live.example", true, true}, // an app
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+		r.Host = c.host
+		r.Header.Set("Origin", c.origin)
+		if got := direct.sameOrigin(r); got != c.direct {
+			t.Errorf("%s at %s: %v, want %v", c.origin, c.host, got, c.direct)
+		}
+		if got := proxied.sameOrigin(r); got != c.proxied {
+			t.Errorf("%s at %s behind a proxy: %v, want %v", c.origin, c.host, got, c.proxied)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"gasso/net/signaling"
@@ -102,9 +103,11 @@ func (s *Server) closeRooms() error {
 	broadcasts := s.broadcasts
 	s.broadcasts = map[string]*broadcast{}
 	s.mu.Unlock()
+	var ending sync.WaitGroup // one whose encoder hangs must not keep the others waiting
 	for _, b := range broadcasts {
-		b.close()
+		ending.Go(b.close)
 	}
+	ending.Wait()
 	return err
 }
 

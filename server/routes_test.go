@@ -87,6 +87,8 @@ func TestRoutesByRole(t *testing.T) {
 		{"GET", "/api/v1/rooms/choir", "", open},
 		{"GET", "/api/v1/rooms/unknown", "", same(404)},
 		{"GET", "/api/v1/rooms", "", same(404)},
+		{"GET", "/api/v1/openapi.yaml", "", open},
+		{"POST", "/api/v1/openapi.yaml", "", same(405)},
 		{"GET", "/api/v1/rooms/choir/strips", "", []int{401, 403, 200, 200, 401, 401, 401}},
 		{"PATCH", "/api/v1/rooms/choir/strips/p0", `{"gainDB":1}`, []int{401, 403, 403, 404, 401, 401, 401}},
 		{"POST", "/api/v1/rooms/choir/on-air", `{"live":false}`, []int{401, 403, 403, 200, 401, 401, 401}},
@@ -218,6 +220,19 @@ func TestOperationsListener(t *testing.T) {
 		if got, _ := get(t, "http://"+s.OpsAddr().String()+path); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
+	}
+	rebound, err := http.NewRequest(http.MethodGet, "http://"+s.OpsAddr().String()+"/metrics", nil) //nolint:noctx // the test's own server
+	if err != nil {
+		t.Fatal(err)
+	}
+	rebound.Host = "evil.example"
+	resp, err := http.DefaultTransport.RoundTrip(rebound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("a page under a name of its own gets %d, want 421", resp.StatusCode)
 	}
 	s.draining.Store(true)
 	if got, _ := get(t, "http://"+s.OpsAddr().String()+"/readyz"); got != 503 {

@@ -2,6 +2,8 @@ package room
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -277,17 +279,46 @@ func TestAFullServerRefusesNewRoomsAndPlacesAndLeavesTheRestAlone(t *testing.T) 
 
 func TestTooManyWhoDoNotJoinGet503(t *testing.T) {
 	s := newServer(t, nil)
-	s.reg.mu.Lock()
-	for range maxPending {
-		s.reg.pending[new(signaling.Conn)] = struct{}{}
+	ask := func(address string) *httptest.ResponseRecorder {
+		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/ws", nil)
+		r.RemoteAddr = address + ":1"
+		s.reg.ServeWS(w, r)
+		return w
 	}
-	s.reg.mu.Unlock()
-	w := httptest.NewRecorder()
-	s.reg.ServeWS(w, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/ws", nil))
-	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-		t.Errorf("got %d and %v", w.Code, w.Header())
+	refused := func(address string) bool {
+		w := ask(address)
+		if w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+			t.Errorf("no Retry-After for %s", address)
+		}
+		return w.Code == http.StatusServiceUnavailable
 	}
-	s.reg.mu.Lock()
-	clear(s.reg.pending)
-	s.reg.mu.Unlock()
+	enter := func(address string, n int) {
+		for range n {
+			if !s.reg.enter(address) {
+				t.Fatalf("%s is refused too early", address)
+			}
+		}
+	}
+	enter("192.0.2.1", maxPendingAddress)
+	if !refused("192.0.2.1") || refused("192.0.2.2") {
+		t.Error("one address has no bound of its own")
+	}
+	for i := range maxPending/maxPendingAddress - 1 {
+		enter(fmt.Sprint("192.0.2.", 10+i), maxPendingAddress)
+	}
+	if !refused("192.0.2.2") {
+		t.Error("there is no bound for all addresses")
+	}
+	for address, n := range maps.Clone(s.reg.from) {
+		for range n {
+			s.reg.leave(address)
+			s.reg.connections.Done()
+		}
+	}
+	s.join(joinAs(signaling.RolePerformer))
+	s.await("nothing is left of the counts", func() bool {
+		s.reg.mu.Lock()
+		defer s.reg.mu.Unlock()
+		return s.reg.waiting == 0 && len(s.reg.from) == 0 && len(s.reg.pending) == 0
+	})
 }

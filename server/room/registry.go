@@ -11,8 +11,12 @@ import (
 	"gasso/server/limits"
 )
 
-// maxPending bounds the connections that have not joined a room yet.
-const maxPending = 256
+// Bounds of the connections that have not joined a room yet: of all, and of one address, so that
+// nobody takes every place.
+const (
+	maxPending        = 256
+	maxPendingAddress = 64
+)
 
 // Registry holds the rooms of a server. Its methods may be called from any goroutine.
 type Registry struct {
@@ -22,6 +26,8 @@ type Registry struct {
 	mu      sync.Mutex
 	rooms   map[string]*Room
 	pending map[*signaling.Conn]struct{} // not in a room yet
+	waiting int                          // those, and those that are being accepted
+	from    map[string]int               // the same by address
 	closing bool
 }
 
@@ -29,6 +35,7 @@ type Registry struct {
 func NewRegistry(cfg Config) *Registry {
 	return &Registry{
 		cfg: cfg.withDefaults(), rooms: make(map[string]*Room), pending: make(map[*signaling.Conn]struct{}),
+		from: make(map[string]int),
 	}
 }
 

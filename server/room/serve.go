@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -24,7 +26,8 @@ const (
 
 // ServeWS answers a signaling connection and returns when it has ended.
 func (reg *Registry) ServeWS(w http.ResponseWriter, r *http.Request) {
-	if !reg.enter() {
+	address := addressOf(r)
+	if !reg.enter(address) {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "The server takes no connection now. Try again in 5 seconds.", http.StatusServiceUnavailable)
 		return
@@ -32,26 +35,48 @@ func (reg *Registry) ServeWS(w http.ResponseWriter, r *http.Request) {
 	defer reg.connections.Done()
 	conn, err := signaling.Accept(w, r, signaling.AcceptOptions{CheckOrigin: reg.cfg.CheckOrigin, Log: reg.cfg.Log})
 	if err != nil {
+		reg.leave(address)
 		reg.cfg.Log.Debug("signaling connection refused", "error", err)
 		return
 	}
 	c := &connection{
-		reg: reg, conn: conn, log: reg.cfg.Log,
+		reg: reg, conn: conn, log: reg.cfg.Log, arrived: sync.OnceFunc(func() { reg.leave(address) }),
 		messages: rate.NewLimiter(messagesASecond, messageBurst), refusals: rate.NewLimiter(forgiven, patience-1),
 	}
 	defer c.end()
 	c.run()
 }
 
+// addressOf is who connects, without the port.
+func addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
 // enter counts a connection, unless the server is shutting down or has too many that have not joined.
-func (reg *Registry) enter() bool {
+func (reg *Registry) enter(address string) bool {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
-	if reg.closing || len(reg.pending) >= maxPending {
+	if reg.closing || reg.waiting >= maxPending || reg.from[address] >= maxPendingAddress {
 		return false
 	}
+	reg.waiting++
+	reg.from[address]++
 	reg.connections.Add(1)
 	return true
+}
+
+// leave tells that a connection has joined a room or never will.
+func (reg *Registry) leave(address string) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	reg.waiting--
+	if reg.from[address]--; reg.from[address] == 0 {
+		delete(reg.from, address)
+	}
 }
 
 // setPending notes a connection that has not joined. It reports false when the server shuts down.
@@ -76,6 +101,7 @@ type connection struct {
 	reg      *Registry
 	conn     *signaling.Conn
 	log      *slog.Logger
+	arrived  func() // tells that it has joined or never will
 	messages *rate.Limiter
 	refusals *rate.Limiter
 
@@ -85,7 +111,9 @@ type connection struct {
 
 // run joins a room and then handles message after message.
 func (c *connection) run() {
-	if !c.join() {
+	joined := c.join()
+	c.arrived()
+	if !joined {
 		return
 	}
 	for {
@@ -110,6 +138,7 @@ func (c *connection) end() {
 		last = &signaling.Closed{Reason: signaling.ClosedError, Text: "The server made a mistake. Connect again."}
 	}
 	c.reg.clearPending(c.conn)
+	c.arrived()
 	if c.participant != nil {
 		c.room.post(func() { c.room.lose(c.participant, c.conn) })
 	}

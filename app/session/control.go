@@ -49,6 +49,14 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 		_ = conn.Close(nil)
 		pings.Wait()
 	}()
+	return s.converse(conn, func() {
+		patience.Stop()
+		pings.Go(func() { s.runPings(pinging, conn) })
+	})
+}
+
+// converse asks to join and handles what comes; onJoined is called once.
+func (s *Session) converse(conn *signaling.Conn, onJoined func()) (joined bool, err error) {
 	if err := conn.Send(s.joinRequest()); err != nil {
 		return false, err
 	}
@@ -70,8 +78,7 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 			return joined, err
 		}
 		if joined && first {
-			patience.Stop()
-			pings.Go(func() { s.runPings(pinging, conn) })
+			onJoined()
 		}
 	}
 }

@@ -338,3 +338,22 @@ func TestInProcessServerRestart(t *testing.T) {
 		}
 	}
 }
+
+// TestInProcessAnotherServerAtTheSamePlace knows nobody: everybody gets a new id and starts over.
+func TestInProcessAnotherServerAtTheSamePlace(t *testing.T) {
+	noLeaks(t)
+	base, stopServer := inProcessServer(t, shortDir(t), "127.0.0.1:0")
+	ai, _ := inProcessPerformer(t, session.Config{Server: base, Name: "Ai", Input: "tone:440"})
+	ben, _ := inProcessPerformer(t, session.Config{Server: base, Name: "Ben", Input: "tone:660"})
+	was := hearsInProcess(t, ai).ID
+	hearsInProcess(t, ben)
+	stopServer()
+	inProcessServer(t, shortDir(t), strings.TrimPrefix(base, "http://"))
+	eventually(t, 20*time.Second, "Ben is somebody new", func() bool {
+		snap := ai.Snapshot()
+		return len(snap.Performers) == 1 && snap.Performers[0].ID != was && snap.Performers[0].ID == ben.Snapshot().Self.ID
+	})
+	hearsInProcess(t, ai)
+	hearsInProcess(t, ben)
+	checkInProcessTone(t, "what Ben hears", recordInProcess(t, ben, func() {}), 440, 660)
+}

@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gasso/assets/desktop"
 	"gasso/internal/version"
 )
 
@@ -53,8 +55,24 @@ func newRootCommand(out, errs io.Writer) *cobra.Command {
 	}
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log more")
 	desktop.addFlags(root.Flags())
-	root.AddCommand(newHeadlessCommand(out, errs, &verbose), newDevicesCommand(out), newDoctorCommand(out))
+	root.AddCommand(newHeadlessCommand(out, errs, &verbose), newDevicesCommand(out), newDoctorCommand(out), newLicensesCommand(out))
 	return root
+}
+
+func newLicensesCommand(out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "licenses",
+		Short: "Print the licences of everything that this program contains",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			notices, err := desktop.Fetched("NOTICES.txt")
+			if err != nil {
+				return errors.New("this program was built without its notices; run make setup and build again")
+			}
+			_, err = out.Write(notices)
+			return err
+		},
+	}
 }
 
 func newLogger(errs io.Writer, verbose bool) *slog.Logger {

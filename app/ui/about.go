@@ -28,7 +28,7 @@ func newAboutPage(d *desk, version string, fontsComplete bool) *fyne.Container {
 		{"miniaudio, malgo", "MIT No Attribution, David Reid; Unlicense, Milan Nikolic"},
 		{"Opus", "BSD 3-Clause, Xiph.Org, Skype, Octasic, Jean-Marc Valin and others"},
 		{"WebRTC audio processing (AEC3)", "BSD 3-Clause, The WebRTC project authors"},
-		{"RNNoise", "BSD 3-Clause, Mozilla, Jean-Marc Valin"},
+		{"RNNoise", "BSD 3-Clause, Mozilla, Jean-Marc Valin; MIT, WONG Tin Chi Timothy, Dmitry Zlygin"},
 		{"wazero", "Apache License 2.0, wazero authors"},
 		{"Gorilla WebSocket", "BSD 2-Clause, The Gorilla WebSocket authors"},
 		{"Noto Sans JP", "SIL Open Font License 1.1, Adobe, Google"},
@@ -36,6 +36,7 @@ func newAboutPage(d *desk, version string, fontsComplete bool) *fyne.Container {
 	} {
 		body.Add(container.NewBorder(nil, nil, withWidth(240, newInset(4, newText(part[0], sizeText, shadeText, true))), nil, newNote(part[1], false)))
 	}
+	body.Add(newNote(d.say("about.notices"), false))
 	if licence, err := desktop.Fetched("NotoSansJP.LICENSE"); err == nil {
 		body.Add(newNote(strings.TrimSpace(string(licence)), true))
 	}

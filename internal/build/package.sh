@@ -19,7 +19,7 @@ find dist/source -maxdepth 1 \( -name '*.tar.xz' -o -name '*.app' -o -name '*.ex
 rm -rf dist/source
 server="gasso-server-$version-$system-$(go env GOARCH)"
 mkdir "dist/$server"
-cp bin/gasso-server LICENSE docs/operations.md "dist/$server/"
+cp bin/gasso-server LICENSE docs/operations.md assets/desktop/fetched/NOTICES.txt "dist/$server/"
 tar -C dist -czf "dist/$server.tar.gz" "$server"
 rm -rf "dist/$server"
 ls -l dist

@@ -73,4 +73,5 @@ else
 fi
 fetch_assets
 go mod download
+go run -buildvcs=false ./internal/build/notices
 say "done"

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,20 +27,6 @@ const (
 
 // PortRange is a range of ports, both ends included. {0, 0} is any free port.
 type PortRange struct{ Min, Max uint16 }
-
-// ParsePortRange reads PORT or MIN-MAX.
-func ParsePortRange(s string) (PortRange, error) {
-	low, high, isRange := strings.Cut(s, "-")
-	if !isRange {
-		high = low
-	}
-	lowest, err1 := strconv.ParseUint(low, 10, 16)
-	highest, err2 := strconv.ParseUint(high, 10, 16)
-	if err1 != nil || err2 != nil || highest < lowest || lowest == 0 && highest != 0 {
-		return PortRange{}, fmt.Errorf("%.40q is not a port or a range of ports; write 10000 or 10000-10100", s)
-	}
-	return PortRange{Min: uint16(lowest), Max: uint16(highest)}, nil
-}
 
 // String returns PORT or MIN-MAX.
 func (r PortRange) String() string {

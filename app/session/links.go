@@ -111,7 +111,7 @@ func (s *Session) replaceLink(remote string, old *peer.Link) *peer.Link {
 	link, err := s.newLink(remote, self)
 	if err != nil {
 		s.log.Error("connection could not be prepared", "remote", remote, "error", err)
-		return nil
+		link = nil // the next signal tries again
 	}
 	if p != nil {
 		p.setLink(link)

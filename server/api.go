@@ -79,7 +79,9 @@ func (s *Server) publicStatus(r *room.Room, now time.Time) (publicRoom, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.statuses[r.ID()] = cachedStatus{room: p, at: now}
+	if s.broadcasts[r.ID()] == b { // else the room has ended meanwhile
+		s.statuses[r.ID()] = cachedStatus{room: p, at: now}
+	}
 	return p, nil
 }
 

@@ -160,15 +160,40 @@ const longestGap = 500 * time.Millisecond
 func checkGap(t *testing.T, what string, speaker, s *session.Session, happens func()) {
 	t.Helper()
 	before := speaker.Snapshot().Self.Overruns
+	stop := watchScheduler()
 	heard := recordInProcess(t, s, happens)
+	late := stop()
 	length := gap(heard, 440)
 	t.Logf("%s: gap of %v", what, length)
 	switch lost := speaker.Snapshot().Self.Overruns - before; {
 	case length <= longestGap:
-	case lost > 0:
-		t.Logf("%s: not judged, the machine is too busy: %d samples were lost at the microphone", what, lost)
+	case lost > 0 || late > longestGap/4:
+		t.Logf("%s: not judged, the machine is too busy: goroutines wait for up to %v, %d samples were lost", what, late, lost)
 	default:
 		t.Errorf("%s: the tone is gone for %v", what, length)
+	}
+}
+
+// watchScheduler measures by how much a goroutine of this process wakes up too late, at most, until stop.
+func watchScheduler() (stop func() time.Duration) {
+	quit, worst := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		const every = 5 * time.Millisecond
+		late := time.Duration(0)
+		for {
+			start := time.Now()
+			select {
+			case <-quit:
+				worst <- late
+				return
+			case <-time.After(every):
+				late = max(late, time.Since(start)-every)
+			}
+		}
+	}()
+	return func() time.Duration {
+		close(quit)
+		return <-worst
 	}
 }
 

@@ -50,7 +50,6 @@ type process struct {
 	stdout *lockedBuffer
 	stderr *lockedBuffer
 	ended  chan struct{}
-	err    error // of Wait; read after ended
 }
 
 type lockedBuffer struct {
@@ -70,27 +69,37 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// start runs a program; it is ended with the test, and what it printed shown if the test failed.
+// start runs a program.
 func start(t testing.TB, env []string, name string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: filepath.Base(name), stdout: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{})}
 	p.cmd = exec.Command(name, args...)
-	own := slices.DeleteFunc(os.Environ(), func(v string) bool { // neither settings nor the screen of who runs the tests
-		return strings.HasPrefix(v, "GASSO_") || strings.HasPrefix(v, "DISPLAY=") || strings.HasPrefix(v, "WAYLAND_DISPLAY=")
-	})
-	p.cmd.Env = append(own, env...)
+	p.cmd.Env = append(cleanEnviron(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	p.run()
+	return p
+}
+
+// run starts what cmd says; it is ended with the test, and what it printed shown if the test failed.
+func (p *process) run() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
+		p.t.Fatalf("start %s: %v", p.name, err)
 	}
-	go func() { p.err = p.cmd.Wait(); close(p.ended) }()
-	t.Cleanup(func() {
+	go func() { _ = p.cmd.Wait(); close(p.ended) }()
+	p.t.Cleanup(func() {
 		p.stop()
-		if t.Failed() {
-			t.Logf("%s %s printed:\n%s\n%s", p.name, strings.Join(args, " "), tail(p.stdout.String()), tail(p.stderr.String()))
+		if p.t.Failed() {
+			p.t.Logf("%s printed:\n%s\n%s", strings.Join(p.cmd.Args, " "), tail(p.stdout.String()), tail(p.stderr.String()))
 		}
 	})
-	return p
+}
+
+// cleanEnviron is the environment without the settings and the screen of who runs the tests.
+func cleanEnviron() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "GASSO_") || strings.HasPrefix(v, "DISPLAY=") || strings.HasPrefix(v, "WAYLAND_DISPLAY=")
+	})
 }
 
 func tail(s string) string {

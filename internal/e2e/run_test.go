@@ -103,7 +103,7 @@ func TestIndependentReadersTakeThePlaylist(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "gst.raw")
 	gst := start(t, nil, "gst-launch-1.0", "-e", "souphttpsrc", "location="+url, "!", "hlsdemux", "!", "decodebin", "!", "audioconvert", "!", "audioresample", "!",
-		"audio/x-raw,format=F32LE,rate=48000,channels=2", "!", "filesink", "location="+out)
+		"audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=2", "!", "filesink", "location="+out)
 	eventually(t, 30*time.Second, "GStreamer decodes 7 s", func() bool {
 		info, err := os.Stat(out)
 		return err == nil && info.Size() > 7*48000*8

@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -53,6 +54,20 @@ func TestImportRules(t *testing.T) {
 					t.Errorf("%s imports %s: %s", file, imported, r.why)
 				}
 			}
+		}
+	}
+}
+
+// TestServerLinksNeitherWindowNorSoundHardware asks the go command, which also knows what other
+// people's packages import.
+func TestServerLinksNeitherWindowNorSoundHardware(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./server/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if hasAnyPrefix(p, []string{"fyne.io", "github.com/gen2brain/malgo"}) {
+			t.Errorf("the server links %s", p)
 		}
 	}
 }

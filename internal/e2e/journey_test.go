@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +108,11 @@ func TestThreePerformersHearEachOtherAndTheProgramCarriesAll(t *testing.T) {
 	}
 	if code, _ := s.request(http.MethodPatch, path, "", `{"gainDB":0}`); code != http.StatusUnauthorized {
 		t.Errorf("strip change without a token was answered with %d", code)
+	}
+	invite := strings.TrimSpace(string(run(t, nil, filepath.Join(root, "bin/gasso-server"), "invite", "--room", "demo", "--role", "performer", "--data", s.data)))
+	_, performerToken, _ := strings.Cut(lastField(invite), "#")
+	if code, body := s.request(http.MethodPatch, path, performerToken, `{"gainDB":0}`); code != http.StatusForbidden {
+		t.Errorf("a performer's strip change was answered with %d %s", code, body)
 	}
 
 	for _, p := range performers {

@@ -16,8 +16,8 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" 2>/d
 
 unmount() {
     local at
-    for at in dev/shm dev/pts dev proc sys; do
-        mountpoint -q "$target/$at" && umount -l "$target/$at"
+    for at in dev/shm dev proc; do
+        if mountpoint -q "$target/$at"; then umount -l "$target/$at" || true; fi
     done
 }
 trap unmount EXIT

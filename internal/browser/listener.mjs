@@ -3,9 +3,10 @@
 //
 // node listener.mjs '{"url":…, "play":true, "listenMs":4000, "frequencies":[440], "screenshot":"file.png",
 //   "width":390, "height":844, "locale":"ja-JP", "state":"playing", "press":["#copy"], "timeoutMs":30000}'
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -13,39 +14,64 @@ const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 
 const order = { frequencies: [], press: [], listenMs: 3000, width: 1280, height: 800, locale: 'en-GB', timeoutMs: 30000, ...JSON.parse(process.argv[2]) };
 
-// hear runs in the page: the level of each frequency in dBFS on what the media element plays, and the
-// longest silence in milliseconds, by an AnalyserNode on a copy of its stream.
-async function hear({ frequencies, listenMs }) {
-  const context = new AudioContext({ sampleRate: 48000 });
+const probeFile = fileURLToPath(new URL('probe.js', import.meta.url));
+const probePath = '/__probe.js'; // of the page's own origin, as its content policy demands
+const steadyMs = 30000; // how long sound may take to become steady
+
+// settle runs in the page: waits until a second of sound is played in about a second, so that a busy
+// machine that still loads is not taken for silence.
+async function settle({ waitMs }) {
+  const audio = document.querySelector('audio');
+  for (const end = performance.now() + waitMs; performance.now() < end;) {
+    const [position, since] = [audio.currentTime, performance.now()];
+    await new Promise((r) => { setTimeout(r, 1000); });
+    if (audio.currentTime - position >= 0.9 * (performance.now() - since) / 1000) return;
+  }
+  throw new Error(`the sound did not go on for a second within ${waitMs / 1000} s, at ${audio.currentTime.toFixed(1)} s of it`);
+}
+
+// hear runs in the page: the level of each frequency in dBFS on each channel of what the media element
+// plays, the median of Hann-windowed blocks of 100 ms that an AudioWorklet collects.
+async function hear({ frequencies, listenMs, probePath }) {
+  const rate = 48000;
+  const size = rate / 10;
+  const context = new AudioContext({ sampleRate: rate });
+  await context.audioWorklet.addModule(probePath);
   await context.resume();
   const source = new MediaStreamAudioSourceNode(context, { mediaStream: document.querySelector('audio').captureStream() });
-  const splitter = new ChannelSplitterNode(context, { numberOfOutputs: 2 });
-  source.connect(splitter);
-  const ears = [0, 1].map((channel) => {
-    const ear = new AnalyserNode(context, { fftSize: 16384 });
-    splitter.connect(ear, channel);
-    return ear;
+  const probe = new AudioWorkletNode(context, 'probe', { outputChannelCount: [2], channelCount: 2, channelCountMode: 'explicit',
+    processorOptions: { block: size } });
+  const wanted = Math.max(1, Math.ceil(listenMs / 100));
+  const blocks = [];
+  await new Promise((done, failed) => {
+    const late = setTimeout(() => failed(new Error(`heard ${blocks.length} of ${wanted} blocks`)), 4 * listenMs + 10000);
+    probe.port.onmessage = ({ data }) => {
+      if (blocks.push(data) === wanted) { clearTimeout(late); done(); }
+    };
+    source.connect(probe).connect(context.destination); // it adds silence; without a way out it would not run
   });
-  const block = new Float32Array(16384);
-  const level = (f) => {
+  await context.close();
+  const hann = Float64Array.from({ length: size }, (_, i) => 1 - Math.cos((2 * Math.PI * i) / size));
+  const level = (pcm, f) => {
     let re = 0; let im = 0;
-    block.forEach((v, i) => {
-      const hann = 1 - Math.cos((2 * Math.PI * i) / block.length);
-      re += v * hann * Math.cos((2 * Math.PI * f * i) / 48000);
-      im += v * hann * Math.sin((2 * Math.PI * f * i) / 48000);
-    });
-    return 20 * Math.log10(Math.max(1e-6, (2 * Math.hypot(re, im)) / block.length));
+    const step = (2 * Math.PI * f) / rate;
+    for (let i = 0; i < size; i++) {
+      re += pcm[i] * hann[i] * Math.cos(step * i);
+      im += pcm[i] * hann[i] * Math.sin(step * i);
+    }
+    return 20 * Math.log10(Math.max(1e-6, (2 * Math.hypot(re, im)) / size));
   };
-  const measured = ears.map(() => frequencies.map(() => []));
-  for (const end = performance.now() + listenMs; performance.now() < end;) {
-    await new Promise((r) => { setTimeout(r, 350); });
-    ears.forEach((ear, channel) => {
-      ear.getFloatTimeDomainData(block);
-      frequencies.forEach((f, i) => measured[channel][i].push(level(f)));
-    });
-  }
-  const median = (all) => [...all].sort((a, b) => a - b)[all.length >> 1];
-  return measured.map((channel) => channel.map(median));
+  const median = (all) => all.sort((a, b) => a - b)[all.length >> 1];
+  return [0, 1].map((channel) => frequencies.map((f) => median(blocks.map((b) => level(b[channel], f)))));
+}
+
+// serveProbe answers for the server when the page asks for the probe. By the protocol underneath, since
+// page.route lets pass what a worklet asks for.
+async function serveProbe(page, url) {
+  const session = await page.context().newCDPSession(page);
+  session.on('Fetch.requestPaused', ({ requestId }) => session.send('Fetch.fulfillRequest', { requestId, responseCode: 200,
+    responseHeaders: [{ name: 'Content-Type', value: 'text/javascript' }], body: readFileSync(probeFile, 'base64') }));
+  await session.send('Fetch.enable', { patterns: [{ urlPattern: new URL(probePath, url).href }] });
 }
 
 async function run(page, seen) {
@@ -60,7 +86,9 @@ async function run(page, seen) {
     await page.waitForFunction((m) => document.body.dataset.moment === m, moment, { timeout: timeoutMs });
   }
   if (order.frequencies.length) {
-    seen.levelsDB = await page.evaluate(hear, order);
+    await page.evaluate(settle, { waitMs: Math.min(order.timeoutMs, steadyMs) });
+    await serveProbe(page, url);
+    seen.levelsDB = await page.evaluate(hear, { ...order, probePath });
     seen.playedSeconds = await page.evaluate(() => document.querySelector('audio').currentTime);
   }
   if (order.settleMs) await page.waitForTimeout(order.settleMs);

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -118,7 +117,7 @@ func TestMicrophoneOfManyChannels(t *testing.T) {
 			best, left, right = got, audiotest.ToneLevelDB(part, 0, 2, 440), audiotest.ToneLevelDB(part, 1, 2, 440)
 		}
 	}
-	t.Log(fmt.Sprintf("a tone on channel 2 of 4 arrives at %.1f dB left and %.1f dB right", left, right))
+	t.Logf("a tone on channel 2 of 4 arrives at %.1f dB left and %.1f dB right", left, right)
 	if best < -30 || left-right > 0.5 || right-left > 0.5 {
 		t.Errorf("a tone on channel 2 of 4 arrives at %.1f dB left and %.1f dB right, want it centred", left, right)
 	}

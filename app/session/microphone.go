@@ -36,6 +36,7 @@ type microphone struct {
 	spec       device.Spec
 	far        *ring.Ring      // what the present loudspeaker plays
 	stream     *capture.Stream // nil between publications
+	before     *capture.Stream // the one before, of the same source; nil without
 	streamFar  *ring.Ring      // what the stream cancels
 	processing Processing
 	mode       Mode
@@ -95,7 +96,7 @@ func (m *microphone) swap(source device.Capture, spec device.Spec) {
 	m.mu.Lock()
 	m.endPublicationLocked()
 	old := m.source
-	m.source, m.spec = source, spec
+	m.source, m.spec, m.before = source, spec, nil
 	m.mu.Unlock()
 	if old == nil {
 		return
@@ -109,7 +110,7 @@ func (m *microphone) swap(source device.Capture, spec device.Spec) {
 func (m *microphone) endPublicationLocked() {
 	if m.stream != nil {
 		_ = m.stream.Close()
-		m.stream = nil
+		m.before, m.stream = m.stream, nil
 	}
 }
 
@@ -152,13 +153,13 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Stream, *si
 	stream, err := capture.Open(capture.Config{
 		Source: m.source, Far: m.far, Encoder: encoder,
 		Processing: capture.Processing(m.processing), RoomSample: m.session.clock.RoomSample,
-		NoiseModel: m.session.cfg.NoiseModel, Log: m.session.log,
+		NoiseModel: m.session.cfg.NoiseModel, Before: m.before, Log: m.session.log,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("start microphone: %w", err)
 	}
 	stream.SetMuted(m.muted)
-	m.stream, m.streamFar = stream, m.far
+	m.stream, m.streamFar, m.before = stream, m.far, nil
 	publication := &signaling.Publication{
 		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, //nolint:gosec // wraps by design
 		FrameSamples: samples, LookAheadSamples: stream.LookAheadSamples(), Music: m.processing.Music,

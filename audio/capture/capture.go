@@ -35,6 +35,7 @@ type Config struct {
 	Processing Processing                  // at the start
 	RoomSample func(local time.Time) int64 // room time of a local moment; any goroutine, no lock
 	NoiseModel []byte                      // rnnoise.wasm; without it there is no noise suppression
+	Before     *Stream                     // a closed stream of the same source to go on after, without a pause; or nil
 	Log        *slog.Logger                // nil is silent
 }
 

@@ -11,6 +11,7 @@ import (
 const (
 	readSamples = 240 // taken from the device at once
 	muteSamples = 240 // length of the fade
+	mostWaiting = 960 // 20 ms
 )
 
 // capturer makes room-timed, processed frames out of a device's ring.
@@ -66,8 +67,24 @@ func newCapturer(cfg Config) *capturer {
 		meter:     meter.New(channels),
 		muteGain:  1,
 	}
-	c.drain()
+	if before := cfg.Before; before != nil && before.cfg.Source == cfg.Source && before.capture.clock.anchored {
+		c.goOn(before.capture)
+	} else {
+		c.drain()
+	}
 	return c
+}
+
+// goOn takes over from a capturer that has ended: its place in the ring and what its clock learnt. What
+// waits in the ring beyond mostWaiting, as after a slow change, is left out.
+func (c *capturer) goOn(before *capturer) {
+	c.clock, c.resampler = before.clock, before.resampler
+	c.consumed, c.dropped = before.consumed, before.dropped
+	ring := c.source.Ring()
+	skipped := int64(ring.Skip(max(0, ring.Len()-mostWaiting)))
+	c.consumed += skipped
+	c.clock.next += skipped
+	c.jump(c.clock.next)
 }
 
 // drain throws away what waits in the ring and notes where the device is.

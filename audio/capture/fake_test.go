@@ -201,3 +201,39 @@ func TestOverrunIsCountedAndAnchoredAnew(t *testing.T) {
 		t.Errorf("%d frames lost and %d anchors, want some and 2", s.Overruns, s.Anchors)
 	}
 }
+
+func TestAStreamGoesOnAfterTheOneBefore(t *testing.T) {
+	for unread, most := range map[int]int64{0: 480, 60: 60*240 - mostWaiting + 480} {
+		m := newMicrophone(nil)
+		cfg := testConfig(m, 2, 240)
+		c := newCapturer(cfg)
+		end := int64(0)
+		run(c, m, 2, func(_ []float32, first int64, _ bool) { end = first + 240 })
+		for range unread { // the change takes so long
+			m.callback(240)
+		}
+		cfg.Before, cfg.Encoder.FrameSamples = &Stream{cfg: cfg, capture: c}, 480
+		c = newCapturer(cfg)
+		begin, last, frames := int64(0), int64(0), 0
+		run(c, m, 1, func(_ []float32, first int64, gap bool) {
+			if frames == 0 {
+				begin = first
+			} else if gap || first != last+480 {
+				t.Errorf("%d unread: frame %d is at %d after %d, gap %v", unread, frames, first, last, gap)
+			}
+			last = first
+			frames++
+		})
+		if pause := begin - end; pause < 0 || pause > most {
+			t.Errorf("%d unread: a pause of %d samples, want at most %d", unread, pause, most)
+		}
+		if off := last + 480 - roomSample(m.trueTime(m.frames)); off < -600 || off > 40 {
+			t.Errorf("%d unread: frames are off by %d samples", unread, off)
+		}
+		other := newMicrophone(nil)
+		cfg.Source = other
+		if c := newCapturer(cfg); c.clock.anchored {
+			t.Error("another source is taken for a continuation")
+		}
+	}
+}

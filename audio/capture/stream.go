@@ -64,6 +64,7 @@ func Open(cfg Config) (*Stream, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.capture = newCapturer(cfg)
+	s.cfg.Before = nil // would hold on to all those before
 	if s.track, err = openTrack(s); err != nil {
 		_ = encoder.Close()
 		return nil, err

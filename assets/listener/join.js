@@ -45,4 +45,5 @@ el('copy').disabled = !whole;
 document.body.toggleAttribute('data-broken', !whole);
 el('listen-link').href = `/room/${encodeURIComponent(roomID)}`;
 el('copy').addEventListener('click', copy);
+addEventListener('hashchange', () => location.reload()); // another invitation for the same room
 offerLanguages((words) => { say = words; show(); });

@@ -2,9 +2,13 @@
 // go on playing when the phone is locked) and wherever there is no Media Source, by hls.js elsewhere.
 // Not verified on Safari.
 
-const retryMs = [500, 1000, 2000, 4000, 8000];
+import { retryMs } from '/assets/retry.js';
+
 const cushionSeconds = 3.5; // what must be loaded before sound begins, so that it begins once
 const holdMs = 6000; // but no longer than this
+const steadyMs = 10000; // what has played that long begins its retries afresh
+const stuckMs = 20000; // what has not gone on for that long is loaded again
+const watchMs = 5000;
 const nativeType = 'application/vnd.apple.mpegurl';
 
 // Playback reports 'starting', 'playing', 'reconnecting', 'stopped', 'ended' or 'blocked' to changed.
@@ -15,14 +19,16 @@ export class Playback {
     this.wanted = false;
     this.heard = false; // since play was pressed
     this.attempts = 0;
-    audio.addEventListener('playing', () => { this.heard = true; this.attempts = 0; this.report('playing'); });
+    this.running = false; // the element was told to play, and not by us to pause
+    audio.addEventListener('play', () => { this.running = true; });
+    audio.addEventListener('playing', () => { this.heard = true; this.playingSince = performance.now(); this.report('playing'); });
     audio.addEventListener('waiting', () => {
       this.report(this.heard ? 'reconnecting' : 'starting');
       if (this.heard && this.hls) this.hold();
     });
     audio.addEventListener('ended', () => this.finish());
-    audio.addEventListener('error', () => { if (this.native) this.retry(); });
-    audio.addEventListener('pause', () => { if (this.wanted && !audio.ended && !this.loading && !this.holding) this.stop(); });
+    audio.addEventListener('error', () => { if (this.native && audio.getAttribute('src')) this.retry(); });
+    audio.addEventListener('pause', () => { if (this.wanted && this.running && !audio.ended) this.stop(); });
     addEventListener('online', () => { if (this.timer) this.load(); });
   }
 
@@ -42,34 +48,53 @@ export class Playback {
     this.wanted = true;
     this.heard = false;
     this.attempts = 0;
+    this.playingSince = 0;
+    this.watch();
     this.changed('starting');
     this.load();
   }
 
-  stop() {
-    this.release();
-    this.wanted = false;
-    this.changed('stopped');
-  }
+  // failing tells whether it tries to come back.
+  failing() { return this.wanted && this.attempts > 0; }
 
-  finish() {
+  stop() { this.leave('stopped'); }
+
+  finish() { this.leave('ended'); }
+
+  // leave ends what play began.
+  leave(state) {
     if (!this.wanted) return;
     this.release();
+    clearInterval(this.watching);
     this.wanted = false;
-    this.changed('ended');
+    this.changed(state);
+  }
+
+  // watch loads again what neither goes on nor fails.
+  watch() {
+    clearInterval(this.watching);
+    let [position, since] = [NaN, 0];
+    this.watching = setInterval(() => {
+      const now = performance.now();
+      if (this.timer || position !== this.audio.currentTime) {
+        [position, since] = [this.audio.currentTime, now];
+      } else if (now - since > stuckMs) {
+        since = now;
+        this.retry();
+      }
+    }, watchMs);
   }
 
   release() {
     clearTimeout(this.timer);
     clearInterval(this.holding);
     this.timer = this.holding = 0;
-    this.loading = true; // a pause that comes from here is not the listener's
+    this.running = false; // a pause that comes from here is not the listener's
     this.hls?.destroy();
     this.hls = null;
     this.audio.pause();
     this.audio.removeAttribute('src');
     this.audio.load();
-    setTimeout(() => { this.loading = false; }, 0);
   }
 
   load() {
@@ -88,6 +113,7 @@ export class Playback {
   hold() {
     clearInterval(this.holding);
     const since = performance.now();
+    this.running = false;
     this.audio.pause();
     this.holding = setInterval(() => {
       if (this.ahead() < cushionSeconds && performance.now() - since < holdMs) return;
@@ -106,10 +132,7 @@ export class Playback {
 
   begin() {
     this.audio.play()?.catch((e) => {
-      if (e.name !== 'NotAllowedError' || !this.wanted) return;
-      this.release();
-      this.wanted = false;
-      this.changed('blocked');
+      if (e.name === 'NotAllowedError') this.leave('blocked');
     });
   }
 
@@ -141,8 +164,9 @@ export class Playback {
     if (!this.wanted) return;
     this.report(this.heard ? 'reconnecting' : 'starting');
     this.release();
-    const wait = retryMs[Math.min(this.attempts++, retryMs.length - 1)];
-    this.timer = setTimeout(() => this.load(), wait);
+    if (this.playingSince && performance.now() - this.playingSince > steadyMs) this.attempts = 0;
+    this.playingSince = 0;
+    this.timer = setTimeout(() => this.load(), retryMs(this.attempts++));
   }
 
   // playedAt is when what is heard now was played, in Unix milliseconds of the server's clock, or NaN.

@@ -2,10 +2,12 @@
 // and says in words how things stand.
 import { offerLanguages, remember } from '/assets/words.js';
 import { Playback } from '/assets/playback.js';
+import { retryMs, spread } from '/assets/retry.js';
 import { Waves } from '/assets/waves.js';
 
-const askMs = { waiting: 2000, live: 5000, ended: 10000, missing: 10000, offline: 3000, loading: 2000 };
+const askMs = { waiting: 2000, live: 5000, ended: 10000, missing: 10000 };
 const askTimeoutMs = 8000;
+const endedMs = 1500; // after the end of the sound, until the room is asked what comes next
 
 const el = (id) => document.getElementById(id);
 const roomID = decodeURIComponent(location.pathname.split('/')[2] ?? '');
@@ -15,7 +17,8 @@ const page = {
   room: { title: '', performers: [], sinceUnixMs: 0, playlist: '' },
   state: 'loading', // of the room, as the server says
   sound: 'stopped', // of the playback
-  armed: false,
+  armed: false, // play as soon as it is live
+  failures: 0, // questions in a row without an answer
   clockMs: 0, // server's clock minus ours
 };
 
@@ -24,36 +27,78 @@ const waves = new Waves(el('waves'));
 const playback = new Playback(audio, (sound) => {
   page.sound = sound;
   if (sound === 'playing') waves.listen(audio);
-  if (sound === 'ended') ask();
+  if (sound === 'ended') {
+    page.armed = true; // until the room says that it has ended: it may be live again already
+    later(endedMs);
+  }
   show();
 });
 
-// ask fetches the state of the room and comes again by itself.
+// later asks for the state of the room after about that time; not while nobody looks or waits.
+function later(ms) {
+  clearTimeout(later.timer);
+  if (document.hidden && !playback.wanted && !page.armed) return;
+  later.timer = setTimeout(ask, ms * spread(0.8, 1.2));
+}
+
+// ask fetches the state of the room and comes again by itself. A new question ends one under way.
 async function ask() {
-  clearTimeout(ask.timer);
-  const turn = (ask.turn = (ask.turn ?? 0) + 1);
+  clearTimeout(later.timer);
+  ask.stop?.abort();
+  const stop = (ask.stop = new AbortController());
+  const timeout = setTimeout(() => stop.abort(), askTimeoutMs);
   try {
-    const answer = await fetch(`/api/v1/rooms/${encodeURIComponent(roomID)}`,
-      { cache: 'no-store', signal: AbortSignal.timeout(askTimeoutMs) });
-    if (turn !== ask.turn) return;
-    if (answer.ok) take(await answer.json(), answer.headers.get('Date'));
-    else page.state = answer.status === 404 ? 'missing' : 'offline';
+    const answer = await fetch(`/api/v1/rooms/${encodeURIComponent(roomID)}`, { cache: 'no-store', signal: stop.signal });
+    const room = answer.ok ? await answer.json() : null;
+    if (stop !== ask.stop) return;
+    if (room) take(room, answer.headers.get('Date'));
+    else if (answer.status === 404) takeMissing();
+    else takeNothing();
   } catch {
-    if (turn !== ask.turn) return;
-    page.state = 'offline';
+    if (stop !== ask.stop) return;
+    takeNothing();
+  } finally {
+    clearTimeout(timeout);
   }
   show();
-  ask.timer = setTimeout(ask, askMs[page.state]);
+  later(page.failures ? retryMs(page.failures + 1) : askMs[page.state]);
 }
 
 function take(room, date) {
-  page.room = room;
-  page.state = room.state in askMs ? room.state : 'waiting';
-  if (date) page.clockMs = Date.parse(date) + 500 - Date.now();
-  if (page.state === 'live' && page.armed) {
+  page.failures = 0;
+  page.room = { title: room.title ?? '', performers: room.performers ?? [], sinceUnixMs: room.sinceUnixMs ?? 0, playlist: room.playlist };
+  page.state = room.state === 'live' || room.state === 'ended' ? room.state : 'waiting';
+  const serverMs = Date.parse(date);
+  if (!Number.isNaN(serverMs)) page.clockMs = serverMs + 500 - Date.now();
+  if (page.state !== 'live') settle();
+  else if (page.armed) {
     page.armed = false;
     playback.play(room.playlist);
   }
+}
+
+// takeMissing learns that there is no such room: it never was, or it was closed.
+function takeMissing() {
+  page.failures = 0;
+  page.state = page.room.playlist ? 'ended' : 'missing';
+  settle();
+}
+
+// takeNothing learns nothing; what plays on is live all the same.
+function takeNothing() {
+  page.failures++;
+  if (page.state !== 'live' || page.sound !== 'playing') page.state = 'offline';
+}
+
+// settle lets go of a broadcast that is over: what is loaded is played to its end, what only tries to
+// come back stops trying. A listener who was waiting for sound goes on waiting where more is to come.
+function settle() {
+  if (playback.failing() && page.sound !== 'playing') {
+    playback.stop();
+    page.armed = true;
+  }
+  if (page.state !== 'waiting') page.armed = false;
+  if (!playback.wanted) page.sound = 'stopped';
 }
 
 // moment is the one word for what the listener sees: the room's state and the playback's in one.
@@ -61,7 +106,7 @@ function moment() {
   if (!Playback.able()) return 'unable';
   if (playback.wanted && page.sound !== 'stopped') return page.sound;
   if (page.state === 'waiting') return page.armed ? 'armed' : 'waiting';
-  if (page.state === 'live') return page.sound === 'blocked' ? 'blocked' : 'ready';
+  if (page.state === 'live') return page.sound === 'blocked' || page.sound === 'ended' ? page.sound : 'ready';
   return page.state;
 }
 
@@ -115,7 +160,6 @@ function showPlay(now) {
   const on = ['starting', 'playing', 'reconnecting'].includes(now);
   const bell = now === 'waiting' || now === 'armed';
   button.disabled = !(on || bell || now === 'ready' || now === 'blocked');
-  button.setAttribute('aria-pressed', String(on || now === 'armed'));
   const label = on ? say.pause : now === 'waiting' ? say.arm : now === 'armed' ? say.disarm : say.play;
   button.setAttribute('aria-label', label);
   button.title = button.disabled ? '' : label;
@@ -143,7 +187,7 @@ function showVolume() {
   slider.style.setProperty('--filled', `${percent}%`);
   const mute = el('mute');
   mute.setAttribute('aria-pressed', String(audio.muted));
-  mute.setAttribute('aria-label', audio.muted ? say.unmute : say.mute);
+  mute.setAttribute('aria-label', say.mute); // pressed or not says the rest
   mute.title = audio.muted ? say.unmute : say.mute;
 }
 
@@ -183,11 +227,16 @@ function wire() {
   document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });
   addEventListener('online', ask);
   setInterval(showTimes, 1000);
-  setVolume(Number(remember('gasso-volume') ?? 80) || 80);
+  const kept = Number(remember('gasso-volume') ?? 80);
+  setVolume(Number.isFinite(kept) ? kept : 80);
   el('volume-row').hidden = audio.volume === 1 && Number(remember('gasso-volume')) !== 100; // iPhones keep it at 1
-  const session = navigator.mediaSession;
-  session?.setActionHandler('play', () => { if (!playback.wanted) press(); });
-  for (const act of ['pause', 'stop']) session?.setActionHandler(act, () => { if (playback.wanted) playback.stop(); });
+  handleKey('play', () => { if (!playback.wanted) press(); });
+  for (const key of ['pause', 'stop']) handleKey(key, () => playback.stop());
+}
+
+// handleKey wires a media key; browsers throw at those that they don't know.
+function handleKey(key, act) {
+  try { navigator.mediaSession?.setActionHandler(key, act); } catch { /* without it then */ }
 }
 
 wire();

@@ -24,29 +24,36 @@ export class Waves {
 
   // go says whether sound is playing.
   go(playing) {
+    if (playing !== this.playing) (playing ? this.context?.resume() : this.context?.suspend());
     this.playing = playing;
     if (this.still.matches) this.draw(0);
   }
 
-  // listen looks at the sound of a media element without changing where it goes.
+  // listen looks at the sound of a media element without changing where it goes. The element's stream
+  // is taken once: it gets a new track whenever the element loads something new.
   listen(media) {
     if (!media.captureStream || this.still.matches) return;
     try {
       this.context ??= new AudioContext({ latencyHint: 'playback' });
-      this.context.resume();
-      this.tap?.disconnect();
-      const stream = media.captureStream();
-      if (!stream.getAudioTracks().length) {
-        stream.addEventListener('addtrack', () => this.listen(media), { once: true });
-        return;
-      }
       this.analyser ??= new AnalyserNode(this.context, { fftSize: 2048, smoothingTimeConstant: 0.6, minDecibels: -75, maxDecibels: -18 });
       this.bins ??= new Uint8Array(this.analyser.frequencyBinCount);
-      this.tap = new MediaStreamAudioSourceNode(this.context, { mediaStream: stream });
-      this.tap.connect(this.analyser);
+      if (!this.stream) {
+        this.stream = media.captureStream();
+        this.stream.addEventListener('addtrack', () => this.connect());
+      }
+      this.connect();
     } catch {
       this.analyser = null;
     }
+  }
+
+  connect() {
+    const track = this.stream.getAudioTracks().reverse().find((t) => t.readyState === 'live');
+    if (!track || track === this.track) return;
+    this.tap?.disconnect();
+    this.track = track;
+    this.tap = new MediaStreamAudioSourceNode(this.context, { mediaStream: new MediaStream([track]) });
+    this.tap.connect(this.analyser);
   }
 
   restart() {

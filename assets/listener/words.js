@@ -3,7 +3,7 @@
 const words = {
   en: {
     waiting: 'Waiting', live: 'Live', ended: 'Ended', missing: 'No such room', loading: 'Connecting', offline: 'Connecting',
-    untitled: (room) => room, performing: 'Performing', nobody: 'No performers yet',
+    untitled: (room) => room, performing: 'Performing',
     play: 'Listen live', pause: 'Stop listening', arm: 'Play as soon as it starts', disarm: 'Do not start by itself',
     mute: 'Mute', unmute: 'Unmute', volume: 'Volume', percent: (n) => `${n} %`,
     sayLoading: 'Looking for the room…',
@@ -29,7 +29,7 @@ const words = {
   },
   ja: {
     waiting: '開演前', live: 'ライブ', ended: '終了', missing: 'ルームなし', loading: '接続中', offline: '接続中',
-    untitled: (room) => room, performing: '出演', nobody: '出演者はまだいません',
+    untitled: (room) => room, performing: '出演',
     play: 'ライブを聴く', pause: '聴くのをやめる', arm: '始まったら再生する', disarm: '自動再生をやめる',
     mute: '消音', unmute: '消音を解除', volume: '音量', percent: (n) => `${n}%`,
     sayLoading: 'ルームを探しています…',
@@ -67,15 +67,13 @@ export function remember(key, value) {
 }
 
 // language is 'ja' or 'en': what was chosen here, else what the browser asks for.
-export function language() {
+function language() {
   const chosen = remember(kept);
-  if (chosen in words) return chosen;
-  const wanted = (navigator.languages ?? [navigator.language]).find((l) => l.slice(0, 2) in words);
-  return wanted ? wanted.slice(0, 2) : 'en';
+  const spoken = Object.keys(words);
+  if (spoken.includes(chosen)) return chosen;
+  const wanted = (navigator.languages ?? [navigator.language]).map((l) => l.slice(0, 2).toLowerCase());
+  return wanted.find((l) => spoken.includes(l)) ?? 'en';
 }
-
-// wordsOf returns the words of a language.
-export function wordsOf(l) { return words[l]; }
 
 // offerLanguages wires the language switch and calls changed with the words now and at each switch.
 export function offerLanguages(changed) {

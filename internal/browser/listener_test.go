@@ -54,13 +54,25 @@ func (r *room) restart(t *testing.T) {
 	r.stream = stream
 }
 
+// gone tells whether the room was closed.
+func (r *room) gone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state == ""
+}
+
+// setState says how the room is; without a state there is none any more.
 func (r *room) setState(state string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state = state
 }
 
-func (r *room) answer(w http.ResponseWriter, _ *http.Request) {
+func (r *room) answer(w http.ResponseWriter, req *http.Request) {
+	if r.gone() {
+		http.NotFound(w, req)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
@@ -90,6 +102,10 @@ func openRoom(t *testing.T) *room {
 	mux.Handle("GET /assets/", http.StripPrefix("/assets/", files))
 	mux.HandleFunc("GET /api/v1/rooms/demo", r.answer)
 	mux.Handle("/live/room-demo/", http.StripPrefix("/live/room-demo", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if r.gone() {
+			http.NotFound(w, req)
+			return
+		}
 		r.current().Handler().ServeHTTP(w, req)
 	})))
 	r.Server = httptest.NewServer(mux)
@@ -208,6 +224,29 @@ func TestPageFindsTheBroadcastAgainAfterARestartOfTheServer(t *testing.T) {
 		TimeoutMS: 60000, Tolerate: "404"})
 	if len(got.LevelsDB) == 0 || math.Abs(got.LevelsDB[0][0]+14) > 1 {
 		t.Errorf("heard %v, want -14 dBFS", got.LevelsDB)
+	}
+}
+
+func TestPageGoesOnWhenTheShowBeginsAgain(t *testing.T) {
+	r := openRoom(t)
+	end := time.AfterFunc(5*time.Second, func() { r.setState("waiting"); r.current().End() })
+	defer end.Stop()
+	again := time.AfterFunc(16*time.Second, func() { r.restart(t); r.setState("live") })
+	defer again.Stop()
+	got := visit(t, Visit{URL: r.URL + "/room/demo", Play: true, State: "playing", Then: "armed", Frequencies: []float64{440},
+		TimeoutMS: 60000, Tolerate: "404"})
+	if len(got.LevelsDB) == 0 || math.Abs(got.LevelsDB[0][0]+14) > 1 {
+		t.Errorf("heard %v, want -14 dBFS", got.LevelsDB)
+	}
+}
+
+func TestPageStopsTryingWhenTheRoomIsClosed(t *testing.T) {
+	r := openRoom(t)
+	closing := time.AfterFunc(4*time.Second, func() { r.setState("") })
+	defer closing.Stop()
+	got := visit(t, Visit{URL: r.URL + "/room/demo", Play: true, State: "playing", Then: "ended", TimeoutMS: 60000, Tolerate: "404"})
+	if !strings.Contains(got.Text, "The performance has ended.") {
+		t.Errorf("page says\n%s", got.Text)
 	}
 }
 

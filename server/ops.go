@@ -38,7 +38,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 type roomMetrics struct {
 	server *Server
 
-	rooms, onAir, participants, listeners, received, forwarded, dropped, restarts, segments, lost *prometheus.Desc
+	rooms, onAir, participants, listeners, received, forwarded, dropped, unannounced, restarts, segments, lost *prometheus.Desc
 }
 
 func newRoomMetrics(s *Server) *roomMetrics {
@@ -54,6 +54,7 @@ func newRoomMetrics(s *Server) *roomMetrics {
 		received:     desc("sfu_packets_received_total", "Packets received from performers.", "room"),
 		forwarded:    desc("sfu_packets_forwarded_total", "Packets forwarded to performers.", "room"),
 		dropped:      desc("sfu_packets_dropped_total", "Packets above a participant's limit.", "room"),
+		unannounced:  desc("sfu_packets_unannounced_total", "Packets of publications that were not announced: forwarded, not mixed.", "room"),
 		restarts:     desc("encoder_restarts_total", "Times the encoder of the broadcast was started again.", "room"),
 		segments:     desc("hls_segments_total", "Segments published in this broadcast.", "room"),
 		lost:         desc("encoder_dropped_samples_total", "Samples of the program that the encoder's queue could not take.", "room"),
@@ -63,7 +64,7 @@ func newRoomMetrics(s *Server) *roomMetrics {
 // Describe implements prometheus.Collector.
 func (m *roomMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		m.rooms, m.onAir, m.participants, m.listeners, m.received, m.forwarded, m.dropped, m.restarts, m.segments, m.lost,
+		m.rooms, m.onAir, m.participants, m.listeners, m.received, m.forwarded, m.dropped, m.unannounced, m.restarts, m.segments, m.lost,
 	} {
 		ch <- d
 	}
@@ -88,6 +89,7 @@ func (m *roomMetrics) Collect(ch chan<- prometheus.Metric) {
 		counter(m.received, st.PacketsReceived, st.ID)
 		counter(m.forwarded, st.PacketsToPerformers, st.ID)
 		counter(m.dropped, st.PacketsDropped, st.ID)
+		counter(m.unannounced, st.PacketsUnannounced, st.ID)
 		if b := m.server.broadcastOf(st.ID); b != nil {
 			if stream := b.stream.Load(); stream != nil {
 				h := stream.Status()

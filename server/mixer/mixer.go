@@ -223,6 +223,19 @@ func (m *Mixer) Levels() Levels {
 	if !m.taken.Swap(true) {
 		wake(m.program.wake)
 	}
+	return m.levels()
+}
+
+// Peek is Levels for those who only look in: it asks nothing of a program that rests, and returns
+// false then.
+func (m *Mixer) Peek() (Levels, bool) {
+	if !m.taken.Load() {
+		return Levels{}, false
+	}
+	return m.levels(), true
+}
+
+func (m *Mixer) levels() Levels {
 	r := m.roster.Load()
 	levels := Levels{Strips: make([]StripLevel, len(r.seats)), Program: m.program.meter.Level()}
 	for i, s := range r.seats {

@@ -18,6 +18,22 @@ func goroutines() int {
 	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "mixer.(*Mixer).run")
 }
 
+func TestPeekWakesNobody(t *testing.T) {
+	m := New(Config{RoomSample: func(at time.Time) int64 { return at.UnixNano() / 1000 * sampleRate / 1e6 }})
+	in := m.AddInput("a")
+	if levels, running := m.Peek(); running || len(levels.Strips) != 0 || m.programWanted(time.Now()) {
+		t.Errorf("a look at a resting program gave %+v, running %v", levels, running)
+	}
+	m.Levels()
+	levels, running := m.Peek()
+	if !running || len(levels.Strips) != 1 || levels.Strips[0].ParticipantID != in.id {
+		t.Errorf("a look at a metered program gave %+v, running %v", levels, running)
+	}
+	if m.programWanted(time.Now().Add(2*meteredFor)) || m.taken.Load() {
+		t.Error("the program runs on although nobody meters it")
+	}
+}
+
 func TestRunMixesInRealTimeAndEnds(t *testing.T) {
 	begin := time.Now()
 	m := New(Config{

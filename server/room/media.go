@@ -38,6 +38,9 @@ type Track struct {
 	reading sync.Mutex // held by the one subscriber that delivers
 }
 
+// pastPackets counts for those who left, so that the room's counters never go back.
+type pastPackets struct{ dropped, strays int64 }
+
 // maxAnnounced is how many publications of one participant are known at once: the current one and
 // those whose last packets are still on their way.
 const maxAnnounced = 4
@@ -249,6 +252,8 @@ func (r *Room) closeMedia(p *participant) {
 	r.forwarder.Remove(p.id)
 	if p.track != nil {
 		r.mixer.RemoveInput(p.id)
+		r.past.dropped += p.track.dropped.Load()
+		r.past.strays += p.track.strays.Load()
 	}
 	r.dropLink(p, func() {})
 }

@@ -3,7 +3,9 @@ package room
 import (
 	"math"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gasso/audio/audiotest"
 	"gasso/audio/opus"
@@ -213,6 +215,53 @@ func TestPacketsAboveTheLimitAreDroppedAndCounted(t *testing.T) {
 	}
 	if sum := st.Participants[0].PacketsDropped + st.Participants[1].PacketsDropped; st.PacketsDropped != sum {
 		t.Errorf("the room counts %d drops, its participants %d", st.PacketsDropped, sum)
+	}
+}
+
+func TestAPublicationIsMixedFromItsAnnouncementOn(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.ProgramDelay, c.Now = 100*time.Millisecond, time.Now })
+	c := s.join(joinAs(signaling.RolePerformer))
+	var heard atomic.Bool
+	s.room.mixer.OnProgram(func(pcm []float32, _ int64) {
+		if slices.Max(pcm) > 0.1 {
+			heard.Store(true)
+		}
+	})
+	var track *Track
+	s.room.call(func() { track = s.room.participants[c.joined.ParticipantID].track })
+	encoder, err := opus.NewEncoder(opus.EncoderConfig{Channels: 2, BitrateBPS: 128_000, FrameSamples: 480, Complexity: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer encoder.Close()
+	pcm, payload := audiotest.Tone(400, -6, 480, 2), make([]byte, 1275)
+	number, start := int64(0), s.reg.cfg.Clock.Sample(time.Now())
+	burst := func() {
+		for range 20 {
+			n, err := encoder.Encode(pcm, payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := packet.Packet{Generation: 9, Number: number, FirstSample: start + 480*number, Samples: 480, Payload: payload[:n]}
+			track.deliver(&p, time.Now())
+			number++
+		}
+	}
+	burst()
+	if st := s.room.mustStatus(t); st.PacketsUnannounced != 20 || st.Participants[0].Unannounced != 20 {
+		t.Errorf("%d packets are unannounced, want 20", st.PacketsUnannounced)
+	}
+	c.send(&signaling.Publication{ID: packet.NewPublicationID(), Generation: 9, Channels: 2, FrameSamples: 480})
+	s.await("the publication is known", func() bool { return len(*track.announced.Load()) == 1 })
+	number = (s.reg.cfg.Clock.Sample(time.Now()) - start) / 480
+	burst()
+	s.await("it is in the program", heard.Load)
+	_ = c.conn.Close(nil)
+	if err := s.reg.Remove("demo", c.joined.ParticipantID); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.room.mustStatus(t); len(st.Participants) != 0 || st.PacketsUnannounced != 20 {
+		t.Errorf("after leaving, %d packets are unannounced, want 20", st.PacketsUnannounced)
 	}
 }
 

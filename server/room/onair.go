@@ -7,6 +7,7 @@ import (
 	"gasso/audio/meter"
 	"gasso/audio/mix"
 	"gasso/net/signaling"
+	"gasso/server/mixer"
 )
 
 // Bounds of a strip.
@@ -122,14 +123,13 @@ func (r *Room) sendLevels() {
 			continue
 		}
 		if message == nil {
-			message = r.levels()
+			message = wireLevels(r.mixer.Levels())
 		}
 		p.send(message)
 	}
 }
 
-func (r *Room) levels() *signaling.Levels {
-	l := r.mixer.Levels()
+func wireLevels(l mixer.Levels) *signaling.Levels {
 	m := &signaling.Levels{
 		Strips:  make([]signaling.Level, 0, len(l.Strips)),
 		Program: wireLevel("", l.Program),

@@ -44,6 +44,7 @@ type Room struct {
 	participants map[string]*participant
 	order        []*participant  // of joining
 	removed      map[string]bool // participant ids that must not come back
+	past         pastPackets
 	entries      *rate.Limiter
 	air          air
 }

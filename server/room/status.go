@@ -12,11 +12,12 @@ type Status struct {
 	ID                  string               `json:"id"`
 	Title               string               `json:"title"`
 	OnAir               signaling.OnAirState `json:"onAir"`
-	Participants        []ParticipantStatus  `json:"participants"` // in order of joining
-	Program             signaling.Level      `json:"program"`
+	Participants        []ParticipantStatus  `json:"participants"`        // in order of joining
+	Program             signaling.Level      `json:"program"`             // silence while nobody takes or meters it
 	PacketsReceived     int64                `json:"packetsReceived"`     // from performers, since the room opened
 	PacketsToPerformers int64                `json:"packetsToPerformers"` // forwarded
-	PacketsDropped      int64                `json:"packetsDropped"`      // above a participant's limit, by those in the room
+	PacketsDropped      int64                `json:"packetsDropped"`      // above a participant's limit
+	PacketsUnannounced  int64                `json:"packetsUnannounced"`  // of publications that were not announced: forwarded, not mixed
 }
 
 // ParticipantStatus is how a participant is.
@@ -26,12 +27,14 @@ type ParticipantStatus struct {
 	Link            string                  `json:"link"`      // state of the media connection with the server; empty without one
 	RTTMS           float64                 `json:"rttMs"`     // of that connection; 0 while unknown
 	PacketsReceived int64                   `json:"packetsReceived"`
-	PacketsDropped  int64                   `json:"packetsDropped"` // above the limit
+	PacketsDropped  int64                   `json:"packetsDropped"`     // above the limit
+	Unannounced     int64                   `json:"packetsUnannounced"` // of publications that were not announced: forwarded, not mixed
 	Strip           *signaling.StripChanged `json:"strip,omitempty"`
-	Level           *signaling.Level        `json:"level,omitempty"` // in the program
+	Level           *signaling.Level        `json:"level,omitempty"` // in the program, while it runs
 }
 
-// Status tells how the room is.
+// Status tells how the room is. It asks nothing of the mixer, which rests while nobody takes or meters
+// the program.
 func (r *Room) Status() (Status, error) {
 	var s Status
 	if !r.call(func() { s = r.status() }) {
@@ -46,8 +49,7 @@ type Public struct {
 	Performers []string // names, in order of joining
 }
 
-// Public tells it. Unlike Status it asks nothing of the mixer, which rests while nobody takes or
-// meters the program.
+// Public tells it.
 func (r *Room) Public() (Public, error) {
 	var public Public
 	ran := r.call(func() {
@@ -70,11 +72,16 @@ func (r *Room) status() Status {
 		ID: r.id, Title: r.title, OnAir: r.airState(), Participants: make([]ParticipantStatus, 0, len(r.order)),
 		PacketsReceived: counters.Received, PacketsToPerformers: counters.Forwarded,
 	}
-	levels := r.levels()
+	s.PacketsDropped, s.PacketsUnannounced = r.past.dropped, r.past.strays
+	levels := &signaling.Levels{Program: signaling.Level{PeakDB: silentDB, RMSDB: silentDB}}
+	if l, running := r.mixer.Peek(); running {
+		levels = wireLevels(l)
+	}
 	s.Program = levels.Program
 	for _, p := range r.order {
 		ps := participantStatus(p, levels)
 		s.PacketsDropped += ps.PacketsDropped
+		s.PacketsUnannounced += ps.Unannounced
 		s.Participants = append(s.Participants, ps)
 	}
 	return s
@@ -89,7 +96,7 @@ func participantStatus(p *participant, levels *signaling.Levels) ParticipantStat
 		}
 	}
 	if p.track != nil {
-		ps.PacketsReceived, ps.PacketsDropped = p.track.received.Load(), p.track.dropped.Load()
+		ps.PacketsReceived, ps.PacketsDropped, ps.Unannounced = p.track.received.Load(), p.track.dropped.Load(), p.track.strays.Load()
 		strip := p.strip
 		ps.Strip = &strip
 	}

@@ -50,6 +50,7 @@ type Limits struct {
 	Participants     int `koanf:"participants"`       // of one room
 	MemoryMB         int `koanf:"memory-mb"`          // new rooms are refused above
 	PacketsPerSecond int `koanf:"packets-per-second"` // of one participant
+	Connections      int `koanf:"connections"`        // to the public port; 0: what the limit of open files leaves beside media
 }
 
 // ICEServer is a STUN or TURN server that performers are told of.

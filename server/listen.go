@@ -8,10 +8,15 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/netutil"
+
+	"gasso/server/limits"
 )
 
 const (
 	socketName    = "control.sock"
+	lockName      = "server.lock"
 	maxSocketPath = 100 // the system allows 104 to 108 bytes
 )
 
@@ -31,6 +36,24 @@ func listen(key, address string) (net.Listener, error) {
 	return nil, fmt.Errorf("%s: listen on %s: %w", key, address, err)
 }
 
+// limitConnections bounds the simultaneous connections of the public port, so that listeners can never
+// take the descriptors that media need. Those above wait until another one ends.
+func (c *Config) limitConnections(l net.Listener) (net.Listener, error) {
+	descriptors, err := limits.Descriptors()
+	if err != nil {
+		return nil, err
+	}
+	most := c.Limits.Connections
+	if most == 0 {
+		most = limits.UsualConnections(descriptors)
+	}
+	if top := limits.MostConnections(descriptors); most > top {
+		return nil, fmt.Errorf("limits.connections: %d is too much for a process that may have %d files open: use at most %d, or raise the limit (ulimit -n, LimitNOFILE)",
+			most, descriptors, top)
+	}
+	return netutil.LimitListener(l, most), nil
+}
+
 // prepareData makes the data folder, for the server's account alone, and checks that it can be
 // written.
 func prepareData(dir string) error {
@@ -44,10 +67,32 @@ func prepareData(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
+// lockData takes the data folder for this server until the file is closed. The file stays: one that
+// is removed could be locked twice.
+func lockData(data string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(data, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data: open the lock: %w: change the owner of the folder, or choose another with --data", err)
+	}
+	locked, err := tryLock(f)
+	switch {
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("data: lock the folder %s: %w: choose one on a local disk with --data", data, err), f.Close())
+	case !locked:
+		return nil, errors.Join(anotherServer(data), f.Close())
+	}
+	return f, nil
+}
+
+func anotherServer(data string) error {
+	return fmt.Errorf("data: another server runs with the folder %s: end that one, or choose another folder with --data", data)
+}
+
 // SocketPath is where the running server of a data folder takes orders.
 func SocketPath(data string) string { return filepath.Join(data, socketName) }
 
-// listenControl opens the control socket. It fails when a server runs with this data folder already.
+// listenControl opens the control socket of a folder that is locked. It asks all the same whether
+// somebody answers there: not every system locks.
 func listenControl(data string) (net.Listener, error) {
 	path := SocketPath(data)
 	if len(path) > maxSocketPath {
@@ -55,7 +100,7 @@ func listenControl(data string) (net.Listener, error) {
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		_ = c.Close()
-		return nil, fmt.Errorf("data: another server runs with the folder %s: end that one, or choose another folder with --data", data)
+		return nil, anotherServer(data)
 	}
 	_ = os.Remove(path) // left by a server that was killed
 	l, err := net.Listen("unix", path)

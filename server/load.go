@@ -51,6 +51,7 @@ func AddFlags(f *pflag.FlagSet) {
 	f.Int("limits-participants", d.Limits.Participants, "most participants in a room")
 	f.Int("limits-memory-mb", d.Limits.MemoryMB, "memory in MiB above which new rooms are refused")
 	f.Int("limits-packets-per-second", d.Limits.PacketsPerSecond, "most packets a second from a participant")
+	f.Int("limits-connections", d.Limits.Connections, "most connections to the public port (default what the limit of open files allows)")
 	f.StringSlice("ice-servers", nil, "STUN server (`URL`) for performers; TURN servers go into the file")
 }
 

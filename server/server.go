@@ -74,11 +74,16 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// openData opens what is on disk. The control socket comes first: it is also the folder's lock.
+// openData opens what is on disk, the folder's lock first.
 func (s *Server) openData() (err error) {
 	if err := prepareData(s.cfg.Data); err != nil {
 		return err
 	}
+	lock, err := lockData(s.cfg.Data)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, lock.Close)
 	if s.control, err = listenControl(s.cfg.Data); err != nil {
 		return err
 	}
@@ -102,6 +107,9 @@ func (s *Server) openSockets() (err error) {
 		return err
 	}
 	s.closers = append(s.closers, closeListener(s.public))
+	if s.public, err = s.cfg.limitConnections(s.public); err != nil {
+		return err
+	}
 	s.base = s.cfg.base(s.public.Addr())
 	if s.proxies, err = s.cfg.proxies(); err != nil {
 		return err

@@ -155,6 +155,7 @@ func (c *Config) checkLimits() error {
 		{"participants", c.Limits.Participants, 1, room.MostParticipants},
 		{"memory-mb", c.Limits.MemoryMB, 1, 1 << 20},
 		{"packets-per-second", c.Limits.PacketsPerSecond, 100, 100000},
+		{"connections", c.Limits.Connections, 0, 1 << 20},
 	} {
 		if l.value < l.low || l.value > l.top {
 			return fmt.Errorf("limits.%s: %d is out of range: use %d to %d", l.name, l.value, l.low, l.top)

@@ -111,7 +111,8 @@ func printStatus(out io.Writer, st room.Status, asJSON bool) error {
 	if st.OnAir.Problem != "" {
 		_, _ = fmt.Fprintf(w, "problem\t%s\n", st.OnAir.Problem)
 	}
-	_, _ = fmt.Fprintf(w, "packets\t%d received, %d forwarded, %d dropped\n", st.PacketsReceived, st.PacketsToPerformers, st.PacketsDropped)
+	_, _ = fmt.Fprintf(w, "packets\t%d received, %d forwarded, %d dropped, %d unannounced\n",
+		st.PacketsReceived, st.PacketsToPerformers, st.PacketsDropped, st.PacketsUnannounced)
 	_, _ = fmt.Fprintln(w, "\nPARTICIPANT\tNAME\tROLE\tLINK\tRTT MS\tPEAK DB")
 	for _, p := range st.Participants {
 		peak := "-"

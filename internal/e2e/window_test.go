@@ -176,7 +176,7 @@ func TestWindow(t *testing.T) {
 
 	w.click("own.music") // a tone is what noise suppression takes away
 	rig.PlayPCM(appTone(60), 1, cable.MicSink)
-	time.Sleep(2 * time.Second)
+	time.Sleep(10 * time.Second) // the page begins some 8 s behind the performers
 	display.screenshot("window-en")
 	visit := browser.Visit{URL: s.links["listener"], Play: true, State: "playing", Frequencies: []float64{440, 660, 880}, ListenMS: 3000, SettleMS: 500, TimeoutMS: 60000}
 	report, err := browser.Run(context.Background(), visit)

@@ -55,7 +55,7 @@ export class Playback {
   }
 
   // failing tells whether it tries to come back.
-  failing() { return this.wanted && this.attempts > 0; }
+  failing() { return this.wanted && this.attempts > 0 && !this.playingSince; }
 
   stop() { this.leave('stopped'); }
 

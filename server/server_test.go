@@ -164,7 +164,7 @@ func checkMetrics(t *testing.T, s *Server) {
 	_, text := get(t, "http://"+s.OpsAddr().String()+"/metrics")
 	for _, want := range []string{
 		`gasso_participants{room="demo"} 2`, "gasso_rooms 1", "gasso_rooms_on_air 1",
-		`gasso_encoder_restarts_total{room="demo"} 0`, "go_goroutines", "process_resident_memory_bytes",
+		`gasso_encoder_restarts_total{room="demo"} 0`, `gasso_sfu_packets_unannounced_total{room="demo"}`, "go_goroutines", "process_resident_memory_bytes",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("metrics lack %s", want)

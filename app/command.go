@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,17 +43,25 @@ func newRootCommand(out, errs io.Writer) *cobra.Command {
 		Short: "Play and talk together over the network, and broadcast it live",
 		Long: "Without a command, gasso opens its window. INVITE is the link that a host sent you;\n" +
 			"with it the join screen is filled in already.",
+		Example: "  gasso 'https://HOST/join/ROOM#TOKEN'\n" +
+			"  gasso headless --invite 'https://HOST/join/ROOM#TOKEN' --input 'file:song.wav?loop'",
 		Args:          cobra.MaximumNArgs(1),
 		Version:       version.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
+				if !strings.Contains(args[0], "://") {
+					return fmt.Errorf("%q is neither a command nor an invite link; see gasso --help", args[0])
+				}
 				desktop.invite = args[0]
 			}
 			return runDesktop(cmd.Context(), desktop, newLogger(errs, verbose))
 		},
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log more")
 	desktop.addFlags(root.Flags())
 	root.AddCommand(newHeadlessCommand(out, errs, &verbose), newDevicesCommand(out), newDoctorCommand(out), newLicensesCommand(out))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,12 +52,14 @@ func newDoctorCommand(out io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what the app needs on this machine and say what is missing",
-		Args:  cobra.NoArgs,
+		Long: "Check what the app needs on this machine. ✓ is well; ! is missing, but the app works without it in part;\n" +
+			"✗ is needed, and makes the exit status 1.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDoctor(cmd.Context(), out, server)
 		},
 	}
-	cmd.Flags().StringVar(&server, "server", "", "also check that this server can be reached (base URL)")
+	cmd.Flags().StringVar(&server, "server", "", "also check that this server can be reached (such as https://HOST)")
 	return cmd
 }
 
@@ -105,11 +108,14 @@ func checkCanceller() error {
 
 // checkServer asks for a room that need not exist: any answer shows that the server is there.
 func checkServer(ctx context.Context, server string) error {
+	if !strings.Contains(server, "://") {
+		return fmt.Errorf("server address %q lacks its beginning: write https://%s, or http:// for a server on this machine", server, server)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/api/v1/rooms/doctor", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(server, "/")+"/api/v1/rooms/doctor", nil)
 	if err != nil {
-		return fmt.Errorf("server address %q cannot be used: %w", server, err)
+		return fmt.Errorf("server address %q cannot be used (%w); write it as https://HOST", server, err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

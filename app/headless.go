@@ -36,7 +36,11 @@ func newHeadlessCommand(out, errs io.Writer, verbose *bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "headless",
 		Short: "Join a room without a screen: for bots, servers and tests",
-		Args:  cobra.NoArgs,
+		Long: "Join a room without a screen: for bots, servers and tests. It says on one line how things stand,\n" +
+			"each time that this changes, and ends with --duration, Ctrl-C or SIGTERM.",
+		Example: "  gasso headless --invite 'https://HOST/join/ROOM#TOKEN' --name Bot --input 'file:song.wav?loop'\n" +
+			"  gasso headless --server http://127.0.0.1:8080 --room demo --input tone:440 --output file:heard.wav --duration 1m",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runHeadless(cmd.Context(), o, out, newLogger(errs, *verbose))
 		},
@@ -53,18 +57,18 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.token, "token", "", "invite token; an open room needs none")
 	f.StringVar(&o.input, "input", "device", "device[:ID] | file:PATH[?loop] | tone:HZ | silence")
 	f.StringVar(&o.output, "output", "null", "device[:ID] | file:PATH.wav | null")
-	f.StringVar(&o.mode, "mode", string(session.ModeLive), "studio | live | safe")
-	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "auto | p2p | sfu")
-	f.StringVar(&o.receive, "receive", string(signaling.ReceiveTracks), "tracks | mix: everybody alone, or the server's mix without yourself")
+	f.StringVar(&o.mode, "mode", string(session.ModeLive), "studio (2.5 ms packets) | live (5 ms) | safe (10 ms)")
+	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "how sound travels: auto (both ways) | p2p (directly) | sfu (through the server)")
+	f.StringVar(&o.receive, "receive", string(signaling.ReceiveTracks), "tracks (the others one by one) | mix (the server's mix of the others)")
 	f.StringVar(&o.aec, "aec", "", "echo cancellation: off | voice (default voice for devices)")
 	f.StringVar(&o.ns, "ns", "", "noise suppression: off | on (default on for devices)")
 	f.StringVar(&o.agc, "agc", "", "gain control: off | on (default on for devices)")
 	f.BoolVar(&o.music, "music", false, "music mode: stereo, no processing")
 	f.BoolVar(&o.muted, "muted", false, "start muted")
 	f.BoolVar(&o.onAir, "on-air", false, "start the broadcast once joined (hosts)")
-	f.IntVar(&o.bitrate, "bitrate", 0, "bit/s of the encoder; 0 chooses")
+	f.IntVar(&o.bitrate, "bitrate", 0, "bit/s of the encoder, 6000 to 510000; 0 chooses")
 	f.DurationVar(&o.duration, "duration", 0, "leave after this time; 0 stays")
-	f.StringVar(&o.stats, "stats", "", "write a JSON object a second to this file")
+	f.StringVar(&o.stats, "stats", "", "write a JSON object a second to this file; docs/development.md tells the fields")
 }
 
 // config turns the flags into a session's configuration.
@@ -79,6 +83,12 @@ func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 			return cfg, err
 		}
 		cfg.Server, cfg.Room, cfg.Token = invite.Server, invite.Room, invite.Token
+	}
+	if cfg.Room == "" {
+		return cfg, errors.New("no room to join was named: give --invite LINK, or --server URL and --room NAME")
+	}
+	if o.bitrate != 0 && (o.bitrate < 6000 || o.bitrate > 510000) {
+		return cfg, fmt.Errorf("--bitrate is %d; it takes 0 or 6000 to 510000 bit/s", o.bitrate)
 	}
 	var err error
 	if cfg.Topology, err = choice("topology", signaling.Topology(o.topology), signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU); err != nil {

@@ -217,6 +217,14 @@ func (l *Link) isOver() bool {
 	return l.pc.ConnectionState() == webrtc.PeerConnectionStateClosed
 }
 
+// refusal says why pion did not take a signal: the connection has ended meanwhile, or the signal is bad.
+func (l *Link) refusal(act string, err error) error {
+	if l.isOver() || errors.Is(err, webrtc.ErrConnectionClosed) {
+		return ErrStartOver
+	}
+	return fmt.Errorf("%w: %s: %v", ErrBadSignal, act, err)
+}
+
 func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
 	if l.described && checked.version <= l.offered {
 		if checked.version == l.offered { // repeated: our answer got lost
@@ -232,7 +240,7 @@ func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
 	answer, err := l.answer(s.Description.SDP)
 	if err != nil {
 		l.notices.release(nil)
-		return fmt.Errorf("%w: answer offer: %v", ErrBadSignal, err)
+		return l.refusal("answer offer", err)
 	}
 	l.offered, l.started, l.fingerprint = checked.version, true, checked.fingerprint
 	l.ways, l.iceUser = ways, checked.iceUser
@@ -276,7 +284,7 @@ func (l *Link) takeAnswer(s *signaling.Signal, checked description) error {
 	}
 	answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: s.Description.SDP}
 	if err := l.pc.SetRemoteDescription(answer); err != nil {
-		return fmt.Errorf("%w: apply answer: %v", ErrBadSignal, err)
+		return l.refusal("apply answer", err)
 	}
 	l.outstanding, l.fingerprint = false, checked.fingerprint
 	l.ways, l.iceUser = ways, checked.iceUser
@@ -347,7 +355,7 @@ func (l *Link) addCandidate(c webrtc.ICECandidateInit) error {
 		l.ways[known] = true
 	}
 	if err := l.pc.AddICECandidate(c); err != nil {
-		return fmt.Errorf("%w: add candidate: %v", ErrBadSignal, err)
+		return l.refusal("add candidate", err)
 	}
 	return nil
 }

@@ -112,8 +112,8 @@ func (j *joinScreen) invited(link string) {
 	}
 	invite, err := j.act.parse(link)
 	if err != nil {
-		if strings.Contains(link, "#") {
-			j.fail(j.desk.say("join.badlink"))
+		if strings.Contains(link, "#") || strings.Contains(link, "/room/") {
+			j.fail(j.linkProblem())
 		}
 		return
 	}
@@ -151,6 +151,11 @@ func (j *joinScreen) submit() {
 	if j.join.disabled {
 		return
 	}
+	if problem := j.linkProblem(); problem != "" {
+		j.fail(problem)
+		j.desk.focus(j.invite)
+		return
+	}
 	r := JoinRequest{
 		Server: strings.TrimRight(strings.TrimSpace(j.server.Text), "/"), Room: strings.TrimSpace(j.room.Text),
 		Name: strings.TrimSpace(j.name.Text), Token: j.token, Input: j.prefs.Input, Output: j.prefs.Output,
@@ -178,6 +183,21 @@ func (j *joinScreen) submit() {
 	j.fail("")
 	j.busy(true)
 	j.act.join(r, next)
+}
+
+// linkProblem says what is wrong with the invite; empty when it is whole or there is none.
+func (j *joinScreen) linkProblem() string {
+	link := strings.TrimSpace(j.invite.Text)
+	if link == "" {
+		return ""
+	}
+	if _, err := j.act.parse(link); err == nil {
+		return ""
+	}
+	if strings.Contains(link, "/room/") {
+		return j.desk.say("join.listenerlink")
+	}
+	return j.desk.say("join.badlink")
 }
 
 // busy shows that joining is under way.

@@ -261,8 +261,30 @@ func TestRefusedJoinIsTold(t *testing.T) {
 	w.join.name.SetText("n")
 	w.join.submit()
 	w.tasksDone(t)
-	if w.page != pageJoin || !strings.Contains(w.join.problem.Text, "no such sound device") || w.join.join.disabled {
+	if w.page != pageJoin || w.join.problem.Text != "The input cannot be opened: this device is not there now" || w.join.join.disabled {
 		t.Errorf("page %s, problem %q", w.page, w.join.problem.Text)
+	}
+}
+
+func TestLinkThatIsNoInviteIsTold(t *testing.T) {
+	w := testWindow(t, newScriptedEngine(), nil, nil)
+	w.join.server.SetText("https://example.org")
+	w.join.room.SetText("r")
+	w.join.name.SetText("n")
+	for link, want := range map[string]string{
+		"https://example.org/room/r": w.desk.say("join.listenerlink"),
+		"example.org/join/r#token":   w.desk.say("join.badlink"),
+		"https://example.org":        w.desk.say("join.badlink"),
+	} {
+		w.join.invite.SetText(link)
+		w.join.submit()
+		if w.join.problem.Text != want || w.join.join.disabled {
+			t.Errorf("%s: problem %q, joining %v", link, w.join.problem.Text, w.join.join.disabled)
+		}
+	}
+	w.join.invite.SetText("")
+	if w.join.problem.Text != "" {
+		t.Errorf("without a link the problem %q stays", w.join.problem.Text)
 	}
 }
 

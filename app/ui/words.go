@@ -63,12 +63,13 @@ func (w *words) say(key string, pairs ...string) string {
 	return text
 }
 
-// tell translates what the engine or the server said in English: every sentence that stands under
-// "said." in the language's file, {n} being any number. What does not is shown as it is.
+// tell puts what the engine or the server said into words for a performer: every sentence that stands
+// under "said." in the language's file, {n} being any number and {text} anything but a quotation mark.
+// What does not is shown as it is.
 func (w *words) tell(said string) string {
 	said = strings.TrimSpace(said)
-	if w.language == "en" {
-		return said
+	if said == "" {
+		return ""
 	}
 	for _, s := range w.said {
 		said = s.pattern.ReplaceAllString(said, s.text)
@@ -93,8 +94,8 @@ func sentences(texts map[string]string) []sentence {
 	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	var all []sentence
 	for _, said := range found {
-		pattern := strings.ReplaceAll(regexp.QuoteMeta(said), `\{n\}`, `(\d+)`)
-		text := strings.ReplaceAll(strings.ReplaceAll(texts["said."+said], "$", "$$"), "{n}", "${1}")
+		pattern := strings.NewReplacer(`\{n\}`, `(\d+)`, `\{text\}`, `([^"]*)`).Replace(regexp.QuoteMeta(said))
+		text := strings.NewReplacer("$", "$$", "{n}", "${1}", "{text}", "${1}").Replace(texts["said."+said])
 		all = append(all, sentence{regexp.MustCompile(pattern), text})
 	}
 	return all

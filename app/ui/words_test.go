@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gasso/audio/device"
 )
 
 func bothLanguages(t *testing.T) (en, ja *words) {
@@ -93,6 +95,16 @@ func TestWhatTheServerSaysIsTranslatedSentenceBySentence(t *testing.T) {
 	}
 	if got := ja.tell(said); got != "サーバーに接続できません。 12 秒後にもう一度接続します。" {
 		t.Errorf("Japanese is %q", got)
+	}
+	noSound := "open input: open sound device: open microphone: " + device.ErrNoSound.Error()
+	if got := en.tell(noSound); got != "The microphone cannot be opened: no sound device was found on this computer" {
+		t.Errorf("without a sound device English is %q", got)
+	}
+	if got := ja.tell(noSound); got != "マイクを開けません: このコンピューターに音声機器が見つかりません" {
+		t.Errorf("without a sound device Japanese is %q", got)
+	}
+	if got := ja.tell(`server "ftp://a" is no http or https address`); !strings.HasPrefix(got, "サーバーのアドレス「ftp://a」は使えません。") {
+		t.Errorf("a bad address became %q", got)
 	}
 	if got := ja.tell("Something new."); got != "Something new." {
 		t.Errorf("an unknown sentence became %q", got)

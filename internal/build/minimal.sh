@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Shows that a minimal Debian with nothing but Go, git and make added sets Gasso up, tests it and runs
 # it: debootstrap into FOLDER, clone this commit there, make test, make run for a while. Needs root
-# and debootstrap; uses this machine's package sources, name resolution and certificates.
+# and debootstrap; uses this machine's package sources, name resolution and certificates, and the files
+# that EXTRA_FILES names (such as settings of a package proxy).
 # Usage: minimal.sh FOLDER [COMMAND]; without a command, make test and make run
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -32,12 +33,9 @@ cp -aL /etc/resolv.conf /etc/hosts "$target/etc/"
 for f in /etc/ssl/certs /usr/share/ca-certificates /usr/local/share/ca-certificates; do
     [ -d "$f" ] && mkdir -p "$target$f" && cp -a "$f/." "$target$f/"
 done
-for f in /root/.npmrc /root/.config/go/env; do
-    [ -f "$f" ] && install -D "$f" "$target$f"
+for f in ${EXTRA_FILES:-}; do
+    install -D "$f" "$target$f"
 done
-npm config list --json 2>/dev/null | sed -n 's/^ *"\(cafile\|registry\)": "\(.*\)",\{0,1\}$/\1=\2/p' >>"$target/root/.npmrc" || true
-cafile=$(npm config get cafile 2>/dev/null || true)
-[ -f "$cafile" ] && install -D "$cafile" "$target$cafile"
 
 mkdir -p "$target/usr/local/go"
 cp -a "$goroot/." "$target/usr/local/go/"
@@ -51,7 +49,7 @@ mount -t tmpfs tmpfs "$target/dev/shm"
 
 inside() {
     env -i HOME=/root TERM=dumb LANG=C.UTF-8 PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        GOTOOLCHAIN=local CI=true chroot "$target" bash -c "cd /home/gasso && $1"
+        GOTOOLCHAIN=local CI=true NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt chroot "$target" bash -c "cd /home/gasso && $1"
 }
 if [ -n "$command" ]; then
     inside "$command"

@@ -35,7 +35,7 @@ func ParseInvite(link string) (Invite, error) {
 func signalingURL(server string) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(server))
 	if err != nil {
-		return "", fmt.Errorf("read server address: %w", err)
+		return "", fmt.Errorf("server address %q cannot be read; it looks like https://gasso.example", server)
 	}
 	switch u.Scheme {
 	case "http", "ws":

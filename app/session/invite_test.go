@@ -33,6 +33,7 @@ func TestSignalingURL(t *testing.T) {
 		"https://x.example/a?b":  "wss://x.example/a/ws",
 		"ftp://x":                "",
 		"https://":               "",
+		"127.0.0.1:8080":         "",
 		"":                       "",
 	} {
 		if got, err := signalingURL(server); got != want || (err == nil) != (want != "") {

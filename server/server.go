@@ -126,7 +126,7 @@ func (s *Server) openSockets() (err error) {
 func (s *Server) openTLS() (err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.closers = append(s.closers, func() error { cancel(); return nil })
-	s.tls, s.reload, err = s.cfg.tlsConfig(ctx, s.log)
+	s.tls, s.reload, err = s.cfg.tlsConfig(ctx, s.public.Addr(), s.log)
 	return err
 }
 

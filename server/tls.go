@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,8 +18,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// tlsConfig makes what ends TLS, or nil when the server does not. reload reads files again.
-func (c *Config) tlsConfig(ctx context.Context, log *slog.Logger) (t *tls.Config, reload func() error, err error) {
+// tlsConfig makes what ends TLS at an address, or nil when the server does not. reload reads files
+// again.
+func (c *Config) tlsConfig(ctx context.Context, address net.Addr, log *slog.Logger) (t *tls.Config, reload func() error, err error) {
 	none := func() error { return nil }
 	switch {
 	case c.TLSCert != "":
@@ -30,7 +33,7 @@ func (c *Config) tlsConfig(ctx context.Context, log *slog.Logger) (t *tls.Config
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return files.current(time.Now()), nil },
 		}, files.load, nil
 	case c.Domain != "":
-		t, err = c.acmeConfig(ctx, log)
+		t, err = c.acmeConfig(ctx, address, log)
 		return t, none, err
 	}
 	return nil, none, nil
@@ -92,8 +95,13 @@ func (f *certFiles) times() (t [2]time.Time) {
 }
 
 // acmeConfig gets and renews a certificate for Domain. The authority asks on the HTTPS port
-// (TLS-ALPN, RFC 8737), so no other port is needed.
-func (c *Config) acmeConfig(ctx context.Context, log *slog.Logger) (*tls.Config, error) {
+// (TLS-ALPN, RFC 8737), so no other port is needed: address is where this server answers it, be it
+// 443 or a port that 443 is forwarded to.
+func (c *Config) acmeConfig(ctx context.Context, address net.Addr, log *slog.Logger) (*tls.Config, error) {
+	at, err := netip.ParseAddrPort(address.String())
+	if err != nil {
+		return nil, fmt.Errorf("listening address %s: %w", address, err)
+	}
 	var roots *x509.CertPool
 	if c.ACME.Roots != "" {
 		pem, err := os.ReadFile(c.ACME.Roots)
@@ -127,7 +135,7 @@ func (c *Config) acmeConfig(ctx context.Context, log *slog.Logger) (*tls.Config,
 	})
 	magic.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(magic, certmagic.ACMEIssuer{
 		CA: c.ACME.URL, Email: c.ACME.Email, Agreed: true, TrustedRoots: roots,
-		DisableHTTPChallenge: true, Logger: zap.NewNop(),
+		DisableHTTPChallenge: true, ListenHost: at.Addr().String(), AltTLSALPNPort: int(at.Port()), Logger: zap.NewNop(),
 	})}
 	if err := magic.ManageAsync(ctx, []string{c.Domain}); err != nil {
 		return nil, fmt.Errorf("manage certificate for %s: %w", c.Domain, err)

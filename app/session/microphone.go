@@ -34,10 +34,10 @@ type microphone struct {
 	mu         sync.Mutex     // before Session.mu
 	source     device.Capture // nil before open and after close
 	spec       device.Spec
-	far        *ring.Ring      // what the present loudspeaker plays
-	stream     *capture.Stream // nil between publications
-	before     *capture.Stream // the one before, of the same source; nil without
-	streamFar  *ring.Ring      // what the stream cancels
+	far        *ring.Ring          // what the present loudspeaker plays
+	mic        *capture.Microphone // nil between publications
+	before     *capture.Microphone // the one before, of the same source; nil without
+	micFar     *ring.Ring          // what mic cancels
 	processing Processing
 	mode       Mode
 	muted      bool
@@ -108,9 +108,9 @@ func (m *microphone) swap(source device.Capture, spec device.Spec) {
 
 // endPublicationLocked makes run start the next publication, with the state as it is then.
 func (m *microphone) endPublicationLocked() {
-	if m.stream != nil {
-		_ = m.stream.Close()
-		m.before, m.stream = m.stream, nil
+	if m.mic != nil {
+		_ = m.mic.Close()
+		m.before, m.mic = m.mic, nil
 	}
 }
 
@@ -122,9 +122,9 @@ func (m *microphone) run(ctx context.Context) {
 	case <-m.session.clockReady:
 	}
 	for ctx.Err() == nil {
-		stream, publication, err := m.startPublication(ctx)
-		if err == nil && stream != nil {
-			err = m.publish(stream, publication)
+		mic, publication, err := m.startPublication(ctx)
+		if err == nil && mic != nil {
+			err = m.publish(mic, publication)
 		}
 		if err == nil || ctx.Err() != nil {
 			continue
@@ -139,7 +139,7 @@ func (m *microphone) run(ctx context.Context) {
 }
 
 // startPublication makes the encoder for the state as it is now and announces it.
-func (m *microphone) startPublication(ctx context.Context) (*capture.Stream, *signaling.Publication, error) {
+func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone, *signaling.Publication, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ctx.Err() != nil { // close follows that, or has been
@@ -150,7 +150,7 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Stream, *si
 		return nil, nil, err
 	}
 	encoder := m.encoderLocked(samples)
-	stream, err := capture.Open(capture.Config{
+	mic, err := capture.Open(capture.Config{
 		Source: m.source, Far: m.far, Encoder: encoder,
 		Processing: capture.Processing(m.processing), RoomSample: m.session.clock.RoomSample,
 		NoiseModel: m.session.cfg.NoiseModel, Before: m.before, Log: m.session.log,
@@ -158,16 +158,16 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Stream, *si
 	if err != nil {
 		return nil, nil, fmt.Errorf("start microphone: %w", err)
 	}
-	stream.SetMuted(m.muted)
-	m.stream, m.streamFar, m.before = stream, m.far, nil
+	mic.SetMuted(m.muted)
+	m.mic, m.micFar, m.before = mic, m.far, nil
 	publication := &signaling.Publication{
 		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, //nolint:gosec // wraps by design
-		FrameSamples: samples, LookAheadSamples: stream.LookAheadSamples(), Music: m.processing.Music,
+		FrameSamples: samples, LookAheadSamples: mic.LookAheadSamples(), Music: m.processing.Music,
 	}
 	m.published++
 	m.session.setMicrophoneProblem("")
 	m.session.announce(publication)
-	return stream, publication, nil
+	return mic, publication, nil
 }
 
 func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
@@ -184,18 +184,18 @@ func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
 	return e
 }
 
-// publish encodes and sends until the stream is closed.
-func (m *microphone) publish(stream *capture.Stream, publication *signaling.Publication) error {
+// publish encodes and sends until mic is closed.
+func (m *microphone) publish(mic *capture.Microphone, publication *signaling.Publication) error {
 	pk := packet.Packet{Publication: publication.ID, Generation: publication.Generation}
 	for {
-		encoded, err := stream.Read()
+		encoded, err := mic.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if m.stream == stream {
+			if m.mic == mic {
 				m.endPublicationLocked()
 			}
 			return fmt.Errorf("read microphone: %w", err)
@@ -212,26 +212,26 @@ func (m *microphone) setMuted(muted bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.muted = muted
-	if m.stream != nil {
-		m.stream.SetMuted(muted)
+	if m.mic != nil {
+		m.mic.SetMuted(muted)
 	}
 }
 
-// setProcessing switches stages in the running stream; music mode has an encoder of its own, and
+// setProcessing switches stages in the running microphone; music mode has an encoder of its own, and
 // echo of another loudspeaker a canceller of its own, and so they start a new publication.
 func (m *microphone) setProcessing(p Processing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	musicSwitched := m.processing.Music != p.Music
 	m.processing = p
-	if m.stream == nil {
+	if m.mic == nil {
 		return
 	}
-	if musicSwitched || m.cancelsLocked() && m.streamFar != m.far {
+	if musicSwitched || m.cancelsLocked() && m.micFar != m.far {
 		m.endPublicationLocked()
 		return
 	}
-	if err := m.stream.SetProcessing(capture.Processing(p)); err != nil {
+	if err := m.mic.SetProcessing(capture.Processing(p)); err != nil {
 		m.session.log.Error("processing could not be switched", "error", err)
 	}
 }
@@ -300,12 +300,12 @@ func (m *microphone) describe(self *Self) (problem string) {
 			problem = microphoneStopped
 		}
 	}
-	if m.stream != nil {
-		self.Level = Level(m.stream.Level())
+	if m.mic != nil {
+		self.Level = Level(m.mic.Level())
 		samples, _ := frameSamples(m.mode)
 		self.EncoderBitrate = m.encoderLocked(samples).BitrateBPS
-		stats := m.stream.Stats()
-		waited := m.source.Info().PeriodSamples + stats.ProcessingSamples + samples + m.stream.LookAheadSamples()
+		stats := m.mic.Stats()
+		waited := m.source.Info().PeriodSamples + stats.ProcessingSamples + samples + m.mic.LookAheadSamples()
 		self.CaptureLatency = time.Duration(waited) * time.Second / device.Rate
 		self.Missing = stats.Missing
 	}

@@ -74,7 +74,7 @@ func (s *Session) published(t *testing.T, want int) {
 		m := s.microphone
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return m.published == want && m.stream != nil
+		return m.published == want && m.mic != nil
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()

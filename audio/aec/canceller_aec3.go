@@ -50,17 +50,17 @@ func (c *Canceller) LatencySamples() int { return LatencySamples }
 // goroutine may, until Close.
 func (c *Canceller) Stats() Stats {
 	s := c.engine.GetStats()
-	var out Stats
+	var stats Stats
 	if s.HasERL {
-		out.EchoReturnLossDB = s.EchoReturnLoss
+		stats.EchoReturnLossDB = s.EchoReturnLoss
 	}
 	if s.HasERLE {
-		out.EnhancementDB = s.EchoReturnLossEnhancement
+		stats.EnhancementDB = s.EchoReturnLossEnhancement
 	}
 	if s.HasDelay {
-		out.DelayMilliseconds = s.DelayMs
+		stats.DelayMilliseconds = s.DelayMs
 	}
-	return out
+	return stats
 }
 
 // Close frees the canceller.

@@ -168,12 +168,12 @@ func EnvelopeMatch(a, b []float32) (correlation float64, atSample int) {
 
 // smooth averages five steps.
 func smooth(steps []float32) []float32 {
-	out := make([]float32, len(steps))
+	means := make([]float32, len(steps))
 	for i := range steps {
 		from, to := max(0, i-2), min(len(steps), i+3)
 		for _, v := range steps[from:to] {
-			out[i] += v / float32(to-from)
+			means[i] += v / float32(to-from)
 		}
 	}
-	return out
+	return means
 }

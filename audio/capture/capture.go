@@ -22,20 +22,20 @@ type Processing struct {
 // Source is where captured sound comes from: interleaved stereo at 48 kHz, as the devices of package
 // device deliver it.
 type Source interface {
-	Ring() *ring.Ring      // what was captured; the stream is its consumer
+	Ring() *ring.Ring      // what was captured; the microphone is its consumer
 	Wake() <-chan struct{} // gets a value after frames were written
 	Stamp() ring.Stamp     // any goroutine, no lock
 }
 
-// Config is what a stream needs. Source, Encoder and RoomSample must be given.
+// Config is what a microphone needs. Source, Encoder and RoomSample must be given.
 type Config struct {
-	Source     Source                      // stays the caller's; the stream is the consumer of its ring
+	Source     Source                      // stays the caller's; the microphone is the consumer of its ring
 	Far        *ring.Ring                  // what the loudspeaker took at 48 kHz, mono or stereo; nil if nobody listens
 	Encoder    opus.EncoderConfig          // Channels is what is published, whatever the processing
 	Processing Processing                  // at the start
 	RoomSample func(local time.Time) int64 // room time of a local moment; any goroutine, no lock
 	NoiseModel []byte                      // rnnoise.wasm; without it there is no noise suppression
-	Before     *Stream                     // a closed stream of the same source to go on after, without a pause; or nil
+	Before     *Microphone                 // a closed microphone of the same source to go on after, without a pause; or nil
 	Log        *slog.Logger                // nil is silent
 }
 
@@ -47,7 +47,7 @@ type Encoded struct {
 	Gap         bool   // FirstSample does not continue the packet before: silence left out, or a new anchor
 }
 
-// Stats is what a stream has done so far.
+// Stats is what a microphone has done so far.
 type Stats struct {
 	Processing        Processing    // in effect now
 	Missing           string        // why processing that was asked for is not in effect; empty if it is

@@ -43,7 +43,7 @@ type chain struct {
 	farBlock  []float32
 	cancelled []float32
 	quiet     []float32
-	out       []float32 // ready
+	ready     []float32 // to be taken
 }
 
 func newChain(channels int, far *farEnd) *chain {
@@ -57,7 +57,7 @@ func newChain(channels int, far *farEnd) *chain {
 		farBlock:  make([]float32, aec.FrameSamples),
 		cancelled: make([]float32, 0, maxPushSamples*channels),
 		quiet:     make([]float32, 0, maxPushSamples*channels),
-		out:       make([]float32, 0, 2*maxPushSamples*channels),
+		ready:     make([]float32, 0, 2*maxPushSamples*channels),
 	}
 	c.echo = newStage(channels, aec.FrameSamples, aec.LatencySamples, c.cancelEcho)
 	c.noise = newStage(channels, ns.FrameSamples, ns.LatencySamples, c.suppressNoise)
@@ -81,16 +81,16 @@ func (c *chain) push(pcm []float32) {
 	if !c.noise.active {
 		c.voice = 1
 	}
-	c.out = c.level.push(c.out, c.quiet)
+	c.ready = c.level.push(c.ready, c.quiet)
 }
 
 // take moves one frame out; it returns false when there is no full one.
 func (c *chain) take(frame []float32) bool {
-	if len(c.out) < len(frame) {
+	if len(c.ready) < len(frame) {
 		return false
 	}
-	copy(frame, c.out)
-	c.out = c.out[:copy(c.out, c.out[len(frame):])]
+	copy(frame, c.ready)
+	c.ready = c.ready[:copy(c.ready, c.ready[len(frame):])]
 	return true
 }
 

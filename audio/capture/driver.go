@@ -24,11 +24,11 @@ var registration sync.Mutex
 
 var lastLabel atomic.Int64
 
-// micDriver is the stream as a mediadevices driver. It may be opened and closed any number of times;
-// only closing the stream ends its frames.
+// micDriver is the microphone as a mediadevices driver. It may be opened and closed any number of times;
+// only closing the microphone ends its frames.
 type micDriver struct {
-	stream *Stream
-	chunk  *wave.Float32Interleaved
+	mic   *Microphone
+	frame *wave.Float32Interleaved
 }
 
 // Open has nothing to do: the device is open already.
@@ -39,7 +39,7 @@ func (d *micDriver) Close() error { return nil }
 
 // Properties is the one format there is.
 func (d *micDriver) Properties() []prop.Media {
-	cfg := d.stream.cfg.Encoder
+	cfg := d.mic.cfg.Encoder
 	return []prop.Media{{Audio: prop.Audio{
 		ChannelCount:  cfg.Channels,
 		SampleRate:    sampleRate,
@@ -52,39 +52,39 @@ func (d *micDriver) Properties() []prop.Media {
 
 // AudioRecord returns the reader of processed frames.
 func (d *micDriver) AudioRecord(prop.Media) (audio.Reader, error) {
-	cfg := d.stream.cfg.Encoder
-	d.chunk = wave.NewFloat32Interleaved(wave.ChunkInfo{Len: cfg.FrameSamples, Channels: cfg.Channels, SamplingRate: sampleRate})
+	cfg := d.mic.cfg.Encoder
+	d.frame = wave.NewFloat32Interleaved(wave.ChunkInfo{Len: cfg.FrameSamples, Channels: cfg.Channels, SamplingRate: sampleRate})
 	return audio.ReaderFunc(d.read), nil
 }
 
 func (d *micDriver) read() (wave.Audio, func(), error) {
-	if !d.stream.waitFrame(d.chunk.Data) {
+	if !d.mic.waitFrame(d.frame.Data) {
 		return nil, nil, io.EOF
 	}
-	return d.chunk, func() {}, nil
+	return d.frame, func() {}, nil
 }
 
 // openTrack has mediadevices choose our driver by its constraints and make a track of it.
-func openTrack(s *Stream) (mediadevices.Track, error) {
+func openTrack(m *Microphone) (mediadevices.Track, error) {
 	registration.Lock()
 	defer registration.Unlock()
 	label := fmt.Sprintf("gasso-%d", lastLabel.Add(1))
-	manager := driver.GetManager()
-	if err := manager.Register(&micDriver{stream: s}, driver.Info{Label: label, DeviceType: driver.Microphone}); err != nil {
+	drivers := driver.GetManager()
+	if err := drivers.Register(&micDriver{mic: m}, driver.Info{Label: label, DeviceType: driver.Microphone}); err != nil {
 		return nil, fmt.Errorf("register microphone: %w", err)
 	}
-	found := manager.Query(func(d driver.Driver) bool { return d.Info().Label == label })
+	found := drivers.Query(func(d driver.Driver) bool { return d.Info().Label == label })
 	if len(found) != 1 {
 		return nil, errors.New("register microphone: not found again")
 	}
-	defer manager.Delete(found[0].ID())
+	defer drivers.Delete(found[0].ID())
 	media, err := mediadevices.GetUserMedia(mediadevices.MediaStreamConstraints{
 		Audio: func(c *mediadevices.MediaTrackConstraints) {
 			c.DeviceID = prop.StringExact(found[0].ID())
 			c.SampleRate = prop.IntExact(sampleRate)
-			c.ChannelCount = prop.IntExact(s.cfg.Encoder.Channels)
+			c.ChannelCount = prop.IntExact(m.cfg.Encoder.Channels)
 		},
-		Codec: mediadevices.NewCodecSelector(mediadevices.WithAudioEncoders(&encoderBuilder{s.encoder})),
+		Codec: mediadevices.NewCodecSelector(mediadevices.WithAudioEncoders(&encoderBuilder{m.encoder})),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open microphone: %w", err)
@@ -92,7 +92,7 @@ func openTrack(s *Stream) (mediadevices.Track, error) {
 	return media.GetAudioTracks()[0], nil
 }
 
-// encoderBuilder hands mediadevices the stream's encoder.
+// encoderBuilder hands mediadevices the microphone's encoder.
 type encoderBuilder struct{ encoder *encoder }
 
 // RTPCodec names Opus.
@@ -141,13 +141,13 @@ func newEncoder(cfg opus.EncoderConfig) (*encoder, error) {
 
 // Read encodes one frame. The payload is borrowed until the next Read.
 func (e *encoder) Read() ([]byte, func(), error) {
-	chunk, _, err := e.reader.Read()
+	frame, _, err := e.reader.Read()
 	if err != nil {
 		return nil, nil, err
 	}
-	pcm, ok := chunk.(*wave.Float32Interleaved)
+	pcm, ok := frame.(*wave.Float32Interleaved)
 	if !ok {
-		return nil, nil, fmt.Errorf("encode: frames are %T", chunk)
+		return nil, nil, fmt.Errorf("encode: frames are %T", frame)
 	}
 	if err := e.apply(); err != nil {
 		return nil, nil, fmt.Errorf("set encoder: %w", err)

@@ -46,26 +46,26 @@ func (r *echoRig) echo(frame int64, delay int) float32 {
 	return 0.5 * (a + part*(b-a))
 }
 
-func TestEchoIsCancelledInTheStream(t *testing.T) {
+func TestEchoIsCancelledInThePackets(t *testing.T) {
 	for _, test := range []struct {
 		delayMS, period int
 		ppm             float64
 	}{{20, 240, 0}, {40, 480, 0}, {120, 480, 150}, {40, 1024, -150}} {
 		rig := &echoRig{far: audiotest.Speech(7, -20, 40*48000), ring: ring.New(16384, 2), period: test.period, ppm: test.ppm}
-		m := newMicrophone(func(f int64) float32 { return rig.echo(f, test.delayMS*48) })
+		m := newFakeSource(func(f int64) float32 { return rig.echo(f, test.delayMS*48) })
 		cfg := testConfig(m, 2, 240)
 		cfg.Far = rig.ring
 		s := simulate(t, m, cfg)
 		s.before = func() { rig.tick(240) }
 		s.run(4)
 		open, _ := s.run(6)
-		if err := s.stream.SetProcessing(Processing{EchoCancellation: true}); err != nil {
+		if err := s.mic.SetProcessing(Processing{EchoCancellation: true}); err != nil {
 			t.Fatal(err)
 		}
 		s.run(10)
 		cancelled, _ := s.run(9)
 		got := audiotest.RMSDB(open) - audiotest.RMSDB(cancelled)
-		stats := s.stream.Stats()
+		stats := s.mic.Stats()
 		t.Logf("%+v: echo is %.1f dB quieter; far end padded %d, dropped %d", test, got, stats.FarPadded, stats.FarDropped)
 		if got < 25 {
 			t.Errorf("%+v: echo is %.1f dB quieter, want at least 25", test, got)
@@ -75,14 +75,14 @@ func TestEchoIsCancelledInTheStream(t *testing.T) {
 
 func TestFarEndStaysAlignedWhenDevicesDrift(t *testing.T) {
 	rig := &echoRig{far: audiotest.Speech(7, -20, 40*48000), ring: ring.New(16384, 2), period: 480, ppm: 250}
-	m := newMicrophone(nil)
+	m := newFakeSource(nil)
 	cfg := testConfig(m, 1, 480)
 	cfg.Far = rig.ring
 	cfg.Processing.EchoCancellation = true
 	s := simulate(t, m, cfg)
 	s.before = func() { rig.tick(240) }
 	s.run(60)
-	was := s.stream.Stats()
+	was := s.mic.Stats()
 	least, most := math.MaxInt, 0
 	s.before = func() {
 		rig.tick(240)
@@ -90,7 +90,7 @@ func TestFarEndStaysAlignedWhenDevicesDrift(t *testing.T) {
 		least, most = min(least, n), max(most, n)
 	}
 	s.run(60)
-	stats := s.stream.Stats()
+	stats := s.mic.Stats()
 	t.Logf("backlog %d to %d samples; padded %d, dropped %d", least, most, stats.FarPadded, stats.FarDropped)
 	if stats.FarDropped != was.FarDropped || stats.FarPadded != was.FarPadded {
 		t.Errorf("after settling %d samples were dropped, %d padded", stats.FarDropped-was.FarDropped, stats.FarPadded-was.FarPadded)
@@ -102,7 +102,7 @@ func TestFarEndStaysAlignedWhenDevicesDrift(t *testing.T) {
 
 func TestNearSpeechStaysWithEchoCancellation(t *testing.T) {
 	speech := audiotest.Speech(1, -24, 20*48000)
-	m := newMicrophone(play(speech))
+	m := newFakeSource(play(speech))
 	cfg := testConfig(m, 2, 240)
 	cfg.Far = ring.New(16384, 2)
 	cfg.NoiseModel = model(t)
@@ -113,7 +113,7 @@ func TestNearSpeechStaysWithEchoCancellation(t *testing.T) {
 	mono := audiotest.Channel(heard, 0, 2)
 	lag, correlation := audiotest.Delay(speech[offset+3*48000+240:offset+5*48000+240], mono[3*48000:5*48000], 480)
 	lost := audiotest.RMSDB(speech[offset+3*48000:offset+7*48000]) - audiotest.RMSDB(mono[3*48000:7*48000])
-	t.Logf("off by %d samples, correlation %.2f, lost %.1f dB, %d samples of delay", lag-240, correlation, lost, s.stream.Stats().ProcessingSamples)
+	t.Logf("off by %d samples, correlation %.2f, lost %.1f dB, %d samples of delay", lag-240, correlation, lost, s.mic.Stats().ProcessingSamples)
 	if lag < 210 || lag > 270 || math.Abs(lost) > 3 {
 		t.Errorf("speech is off by %d samples and lost %.1f dB", lag-240, lost)
 	}

@@ -10,8 +10,8 @@ import (
 	"gasso/audio/ring"
 )
 
-// microphone is a device in simulated time: its rate is off by ppm, its callbacks are late by chance.
-type microphone struct {
+// fakeSource is a device in simulated time: its rate is off by ppm, its callbacks are late by chance.
+type fakeSource struct {
 	ring   *ring.Ring
 	wake   chan struct{}
 	start  time.Time
@@ -26,9 +26,9 @@ type microphone struct {
 	buffer []float32
 }
 
-func newMicrophone(signal func(frame int64) float32) *microphone {
+func newFakeSource(signal func(frame int64) float32) *fakeSource {
 	start := time.Unix(1_800_000_000, 0)
-	return &microphone{
+	return &fakeSource{
 		ring:   ring.New(16384, 2),
 		wake:   make(chan struct{}, 1),
 		start:  start,
@@ -38,16 +38,16 @@ func newMicrophone(signal func(frame int64) float32) *microphone {
 	}
 }
 
-func (m *microphone) Ring() *ring.Ring      { return m.ring }
-func (m *microphone) Wake() <-chan struct{} { return m.wake }
-func (m *microphone) Stamp() ring.Stamp {
+func (m *fakeSource) Ring() *ring.Ring      { return m.ring }
+func (m *fakeSource) Wake() <-chan struct{} { return m.wake }
+func (m *fakeSource) Stamp() ring.Stamp {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.stamp
 }
 
 // callback delivers so many frames.
-func (m *microphone) callback(frames int) {
+func (m *fakeSource) callback(frames int) {
 	m.buffer = m.buffer[:0]
 	for i := range frames {
 		x := float32(0)
@@ -68,7 +68,7 @@ func (m *microphone) callback(frames int) {
 }
 
 // trueTime is when a frame had been captured.
-func (m *microphone) trueTime(frames int64) time.Time {
+func (m *fakeSource) trueTime(frames int64) time.Time {
 	seconds := float64(frames) / (sampleRate * (1 + m.ppm*1e-6))
 	return m.start.Add(time.Duration(seconds*1e9) + m.shift)
 }
@@ -76,7 +76,7 @@ func (m *microphone) trueTime(frames int64) time.Time {
 // roomSample is a room clock that follows local time.
 func roomSample(local time.Time) int64 { return local.UnixNano() / 1000 * 48 / 1000 }
 
-func testConfig(m *microphone, channels, frame int) Config {
+func testConfig(m *fakeSource, channels, frame int) Config {
 	return Config{
 		Source:     m,
 		Encoder:    opus.EncoderConfig{Channels: channels, BitrateBPS: 128000, FrameSamples: frame, Complexity: 5},
@@ -85,7 +85,7 @@ func testConfig(m *microphone, channels, frame int) Config {
 }
 
 // run lets the microphone deliver for some seconds and gives every frame to use.
-func run(c *capturer, m *microphone, seconds float64, use func(pcm []float32, first int64, gap bool)) {
+func run(c *capturer, m *fakeSource, seconds float64, use func(pcm []float32, first int64, gap bool)) {
 	pcm := make([]float32, c.frame*c.channels)
 	for range int(seconds * 200) {
 		m.callback(240)
@@ -98,7 +98,7 @@ func run(c *capturer, m *microphone, seconds float64, use func(pcm []float32, fi
 
 func TestFramesFollowRoomTime(t *testing.T) {
 	for _, ppm := range []float64{-300, -100, 100} {
-		m := newMicrophone(nil)
+		m := newFakeSource(nil)
 		m.ppm, m.jitter = ppm, 4*time.Millisecond
 		// A click each 9600 room samples shows where the frames are.
 		m.signal = func(frame int64) float32 {
@@ -139,7 +139,7 @@ func TestClockJumpsAnchorAnewAndSmallOnesDoNot(t *testing.T) {
 		samples int64
 		anchors int64
 	}{{48000, 2}, {-48000, 2}, {3000, 2}, {500, 1}, {-500, 1}} {
-		m := newMicrophone(nil)
+		m := newFakeSource(nil)
 		m.jitter = 4 * time.Millisecond
 		m.ppm = 50
 		jump := int64(0)
@@ -169,7 +169,7 @@ func TestClockJumpsAnchorAnewAndSmallOnesDoNot(t *testing.T) {
 }
 
 func TestDeviceThatStopsForAWhileIsAnchoredAnew(t *testing.T) {
-	m := newMicrophone(nil)
+	m := newFakeSource(nil)
 	c := newCapturer(testConfig(m, 2, 240))
 	last := int64(0)
 	use := func(_ []float32, first int64, _ bool) { last = first }
@@ -185,7 +185,7 @@ func TestDeviceThatStopsForAWhileIsAnchoredAnew(t *testing.T) {
 }
 
 func TestOverrunIsCountedAndAnchoredAnew(t *testing.T) {
-	m := newMicrophone(nil)
+	m := newFakeSource(nil)
 	c := newCapturer(testConfig(m, 2, 240))
 	last := int64(0)
 	use := func(_ []float32, first int64, _ bool) { last = first }
@@ -202,9 +202,9 @@ func TestOverrunIsCountedAndAnchoredAnew(t *testing.T) {
 	}
 }
 
-func TestAStreamGoesOnAfterTheOneBefore(t *testing.T) {
+func TestAMicrophoneGoesOnAfterTheOneBefore(t *testing.T) {
 	for unread, most := range map[int]int64{0: 480, 60: 60*240 - mostWaiting + 480} {
-		m := newMicrophone(nil)
+		m := newFakeSource(nil)
 		cfg := testConfig(m, 2, 240)
 		c := newCapturer(cfg)
 		end := int64(0)
@@ -212,7 +212,7 @@ func TestAStreamGoesOnAfterTheOneBefore(t *testing.T) {
 		for range unread { // the change takes so long
 			m.callback(240)
 		}
-		cfg.Before, cfg.Encoder.FrameSamples = &Stream{cfg: cfg, capture: c}, 480
+		cfg.Before, cfg.Encoder.FrameSamples = &Microphone{cfg: cfg, capture: c}, 480
 		c = newCapturer(cfg)
 		begin, last, frames := int64(0), int64(0), 0
 		run(c, m, 1, func(_ []float32, first int64, gap bool) {
@@ -230,7 +230,7 @@ func TestAStreamGoesOnAfterTheOneBefore(t *testing.T) {
 		if off := last + 480 - roomSample(m.trueTime(m.frames)); off < -600 || off > 40 {
 			t.Errorf("%d unread: frames are off by %d samples", unread, off)
 		}
-		other := newMicrophone(nil)
+		other := newFakeSource(nil)
 		cfg.Source = other
 		if c := newCapturer(cfg); c.clock.anchored {
 			t.Error("another source is taken for a continuation")

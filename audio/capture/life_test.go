@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestCloseEndsAWaitingRead(t *testing.T) {
-	m := newMicrophone(nil)
+	m := newFakeSource(nil)
 	s, err := Open(testConfig(m, 2, 240))
 	if err != nil {
 		t.Fatal(err)
@@ -43,11 +43,11 @@ func TestCloseEndsAWaitingRead(t *testing.T) {
 	_ = s.Close()
 }
 
-func TestStreamsDoNotDisturbEachOther(t *testing.T) {
+func TestMicrophonesDoNotDisturbEachOther(t *testing.T) {
 	open := make(chan error, 8)
 	for range cap(open) {
 		go func() {
-			s, err := Open(testConfig(newMicrophone(nil), 2, 240))
+			s, err := Open(testConfig(newFakeSource(nil), 2, 240))
 			if err == nil {
 				err = s.Close()
 			}
@@ -62,7 +62,7 @@ func TestStreamsDoNotDisturbEachOther(t *testing.T) {
 }
 
 func TestWhatCannotBeOpenedIsAnError(t *testing.T) {
-	m := newMicrophone(nil)
+	m := newFakeSource(nil)
 	bad := testConfig(m, 2, 241)
 	for _, cfg := range []Config{{}, {Source: m}, bad} {
 		if s, err := Open(cfg); err == nil {

@@ -45,13 +45,13 @@ func (s *stage) delaySamples(frame int) int {
 	return s.delay + max(0, s.block-frame)
 }
 
-// push takes at most maxPushSamples and appends what comes out to out, which has room.
-func (s *stage) push(out, pcm []float32) []float32 {
+// push takes at most maxPushSamples and appends what comes out to ready, which has room.
+func (s *stage) push(ready, pcm []float32) []float32 {
 	if s.wanted && !s.active {
 		s.active, s.skip, s.fade = true, s.delay, 0
 	}
 	if !s.active {
-		return append(out, pcm...)
+		return append(ready, pcm...)
 	}
 	s.dry = append(s.dry, pcm...)
 	for len(pcm) > 0 {
@@ -63,13 +63,13 @@ func (s *stage) push(out, pcm []float32) []float32 {
 			s.takeWet()
 		}
 	}
-	out = s.mixOut(out)
+	ready = s.mixOut(ready)
 	if !s.wanted && s.fade == 0 {
-		out = append(out, s.dry...)
+		ready = append(ready, s.dry...)
 		s.active = false
 		s.dry, s.wet, s.work = s.dry[:0], s.wet[:0], s.work[:0]
 	}
-	return out
+	return ready
 }
 
 // takeWet moves a processed block to wet, without what stands for nothing.
@@ -81,7 +81,7 @@ func (s *stage) takeWet() {
 }
 
 // mixOut lets out the samples that are ready on both sides.
-func (s *stage) mixOut(out []float32) []float32 {
+func (s *stage) mixOut(ready []float32) []float32 {
 	n := min(len(s.wet), len(s.dry))
 	at := 0
 	for ; at < n && (s.fade < 1 || !s.wanted); at += s.channels {
@@ -90,16 +90,16 @@ func (s *stage) mixOut(out []float32) []float32 {
 		}
 		s.stepFade()
 		for i := at; i < at+s.channels; i++ {
-			out = append(out, s.dry[i]+s.fade*(s.wet[i]-s.dry[i]))
+			ready = append(ready, s.dry[i]+s.fade*(s.wet[i]-s.dry[i]))
 		}
 	}
 	if s.wanted {
-		out = append(out, s.wet[at:n]...)
+		ready = append(ready, s.wet[at:n]...)
 		at = n
 	}
 	s.dry = s.dry[:copy(s.dry, s.dry[at:])]
 	s.wet = s.wet[:copy(s.wet, s.wet[at:])]
-	return out
+	return ready
 }
 
 func (s *stage) stepFade() {

@@ -239,8 +239,8 @@ func start(context *malgo.AllocatedContext, way direction, info *malgo.DeviceInf
 	h := &hardware{context: context}
 	h.alive.Store(true)
 	h.channels.Store(Channels)
-	device, err := malgo.InitDevice(context.Context, config, malgo.DeviceCallbacks{Data: func(out, in []byte, _ uint32) {
-		h.call(f, out, in)
+	device, err := malgo.InitDevice(context.Context, config, malgo.DeviceCallbacks{Data: func(rendered, captured []byte, _ uint32) {
+		h.call(f, rendered, captured)
 	}})
 	if err != nil {
 		return nil, err
@@ -257,10 +257,10 @@ func start(context *malgo.AllocatedContext, way direction, info *malgo.DeviceInf
 }
 
 // call hands a callback's frames on, unless the device was given up.
-func (h *hardware) call(f process, out, in []byte) {
-	pcm := out
-	if len(in) > 0 {
-		pcm = in
+func (h *hardware) call(f process, rendered, captured []byte) {
+	pcm := rendered
+	if len(captured) > 0 {
+		pcm = captured
 	}
 	if len(pcm) == 0 {
 		return

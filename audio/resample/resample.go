@@ -72,15 +72,15 @@ func (r *Resampler) Process(dst, src []float32) (written, consumed int) {
 func (r *Resampler) produce(dst []float32, wanted int) (written int) {
 	for written < wanted && r.first+r.taps <= r.frames {
 		r.mixRow()
-		in := r.window[r.first*r.channels : (r.first+r.taps)*r.channels]
+		input := r.window[r.first*r.channels : (r.first+r.taps)*r.channels]
 		switch r.channels {
 		case 1:
-			dst[written] = r.dotMono(in)
+			dst[written] = r.dotMono(input)
 		case 2:
-			dst[2*written], dst[2*written+1] = r.dotStereo(in)
+			dst[2*written], dst[2*written+1] = r.dotStereo(input)
 		default:
 			for c := range r.channels {
-				dst[written*r.channels+c] = r.dot(in, c)
+				dst[written*r.channels+c] = r.dot(input, c)
 			}
 		}
 		written++
@@ -119,28 +119,28 @@ func (r *Resampler) mixRow() {
 	}
 }
 
-func (r *Resampler) dotMono(in []float32) float32 {
+func (r *Resampler) dotMono(input []float32) float32 {
 	var even, odd float32
 	row := r.row
-	for i := 0; i+1 < len(row) && i+1 < len(in); i += 2 {
-		even += row[i] * in[i]
-		odd += row[i+1] * in[i+1]
+	for i := 0; i+1 < len(row) && i+1 < len(input); i += 2 {
+		even += row[i] * input[i]
+		odd += row[i+1] * input[i+1]
 	}
 	return even + odd
 }
 
-func (r *Resampler) dotStereo(in []float32) (left, right float32) {
+func (r *Resampler) dotStereo(input []float32) (left, right float32) {
 	for i, c := range r.row {
-		pair := in[2*i : 2*i+2 : 2*i+2]
+		pair := input[2*i : 2*i+2 : 2*i+2]
 		left += c * pair[0]
 		right += c * pair[1]
 	}
 	return left, right
 }
 
-func (r *Resampler) dot(in []float32, channel int) (sum float32) {
+func (r *Resampler) dot(input []float32, channel int) (sum float32) {
 	for i, c := range r.row {
-		sum += c * in[i*r.channels+channel]
+		sum += c * input[i*r.channels+channel]
 	}
 	return sum
 }

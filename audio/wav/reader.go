@@ -53,7 +53,7 @@ func newReader(src io.ReadSeeker) (*Reader, error) {
 	}
 	r.start = int64(len(head))
 	for {
-		id, size, err := r.chunk()
+		id, size, err := r.head()
 		if err != nil {
 			return nil, err
 		}
@@ -80,8 +80,8 @@ func newReader(src io.ReadSeeker) (*Reader, error) {
 	}
 }
 
-// chunk reads a chunk's head.
-func (r *Reader) chunk() (id string, size int64, err error) {
+// head reads a chunk's head.
+func (r *Reader) head() (id string, size int64, err error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r.buf, head[:]); err != nil {
 		return "", 0, errors.New("it ends before its samples")

@@ -71,8 +71,8 @@ func Speech(ctx context.Context) ([]float32, error) {
 // speak reads one line to a file and returns it as mono at 48 kHz.
 func speak(ctx context.Context, program, path string, v voice, text string) ([]float32, error) {
 	args := []string{"-v", v.name, "-p", strconv.Itoa(v.pitch), "-s", strconv.Itoa(v.wordsAMin), "-w", path, text}
-	if out, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("speak with espeak-ng: %w: %s", err, out)
+	if answer, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("speak with espeak-ng: %w: %s", err, answer)
 	}
 	r, err := wav.Open(path)
 	if err != nil {
@@ -89,9 +89,9 @@ func speak(ctx context.Context, program, path string, v voice, text string) ([]f
 		mono[i] = raw[i*r.Channels()]
 	}
 	ratio := Rate / float64(r.Rate())
-	out := make([]float32, int(float64(len(mono))*ratio))
-	written, _ := resample.New(1, ratio).Process(out, mono)
-	return out[:written], nil
+	converted := make([]float32, int(float64(len(mono))*ratio))
+	written, _ := resample.New(1, ratio).Process(converted, mono)
+	return converted[:written], nil
 }
 
 // arrange lays the lines one after the other with equal pauses, so that the whole is as long as the

@@ -147,11 +147,11 @@ func (r *Rig) command(name string, args ...string) *exec.Cmd {
 // pactl gives the server an order and returns its answer.
 func (r *Rig) pactl(args ...string) string {
 	r.t.Helper()
-	out, err := r.command("pactl", args...).CombinedOutput()
+	answer, err := r.command("pactl", args...).CombinedOutput()
 	if err != nil {
-		r.t.Fatalf("pactl %s: %v: %s", strings.Join(args, " "), err, out)
+		r.t.Fatalf("pactl %s: %v: %s", strings.Join(args, " "), err, answer)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(answer))
 }
 
 // Load loads a PulseAudio module and returns its index for Unload.

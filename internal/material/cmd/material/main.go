@@ -14,20 +14,20 @@ import (
 )
 
 func main() {
-	out := flag.String("out", ".", "folder to write to; it is made if need be")
+	folder := flag.String("out", ".", "folder to write to; it is made if need be")
 	seed := flag.Uint64("seed", 1, "which piece of music to compose")
 	flag.Parse()
-	if err := run(*out, *seed); err != nil {
+	if err := run(*folder, *seed); err != nil {
 		fmt.Fprintln(os.Stderr, "material:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out string, seed uint64) error {
-	if err := os.MkdirAll(out, 0o755); err != nil {
+func run(folder string, seed uint64) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	if err := write(filepath.Join(out, "music.wav"), material.Music(seed)); err != nil {
+	if err := write(filepath.Join(folder, "music.wav"), material.Music(seed)); err != nil {
 		return err
 	}
 	speech, err := material.Speech(context.Background())
@@ -35,7 +35,7 @@ func run(out string, seed uint64) error {
 		fmt.Fprintln(os.Stderr, "material: music only, since", err)
 		return nil
 	}
-	return write(filepath.Join(out, "speech.wav"), speech)
+	return write(filepath.Join(folder, "speech.wav"), speech)
 }
 
 // write replaces a file only when all of it is there, so that who plays it never reads half of it.

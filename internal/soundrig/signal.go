@@ -96,24 +96,24 @@ func (r *Rig) Record(source string) *Recording {
 	rec := &Recording{t: r.t, ended: make(chan struct{}), cmd: r.command("pacat", "--record", "--raw", "--device="+source,
 		"--format=float32le", "--rate="+strconv.Itoa(Rate), "--channels="+strconv.Itoa(Channels),
 		"--latency-msec="+strconv.Itoa(latencyMS))}
-	out, err := rec.cmd.StdoutPipe()
+	output, err := rec.cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatalf("record: %v", err)
 	}
 	if err := rec.cmd.Start(); err != nil {
 		r.t.Fatalf("record: %v", err)
 	}
-	go rec.run(out)
+	go rec.run(output)
 	r.t.Cleanup(rec.end)
 	return rec
 }
 
-func (r *Recording) run(out io.Reader) {
+func (r *Recording) run(output io.Reader) {
 	defer close(r.ended)
 	raw := make([]byte, 1<<16)
 	left := 0
 	for {
-		n, err := out.Read(raw[left:])
+		n, err := output.Read(raw[left:])
 		n += left
 		whole := n - n%(4*Channels)
 		r.mu.Lock()

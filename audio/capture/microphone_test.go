@@ -12,17 +12,17 @@ import (
 	"gasso/audio/opus"
 )
 
-// simulated is a stream whose microphone delivers exactly when the stream waits for it.
+// simulated is a microphone whose source delivers exactly when it is waited for.
 type simulated struct {
 	t       testing.TB
-	mic     *microphone
-	stream  *Stream
+	source  *fakeSource
+	mic     *Microphone
 	decoder *opus.Decoder
 	pcm     []float32
 	before  func() // before each callback
 }
 
-func simulate(t testing.TB, m *microphone, cfg Config) *simulated {
+func simulate(t testing.TB, m *fakeSource, cfg Config) *simulated {
 	t.Helper()
 	s, err := Open(cfg)
 	if err != nil {
@@ -36,7 +36,7 @@ func simulate(t testing.TB, m *microphone, cfg Config) *simulated {
 		_ = s.Close()
 		d.Close()
 	})
-	return &simulated{t: t, mic: m, stream: s, decoder: d, pcm: make([]float32, opus.MaxPacketSamples*cfg.Encoder.Channels)}
+	return &simulated{t: t, source: m, mic: s, decoder: d, pcm: make([]float32, opus.MaxPacketSamples*cfg.Encoder.Channels)}
 }
 
 // run returns what a listener hears of some seconds, and the first packet's room time.
@@ -47,9 +47,9 @@ func (s *simulated) run(seconds float64) (heard []float32, first int64) {
 		if s.before != nil {
 			s.before()
 		}
-		s.mic.callback(240)
-		for s.stream.capture.ready() {
-			packet, err := s.stream.Read()
+		s.source.callback(240)
+		for s.mic.capture.ready() {
+			packet, err := s.mic.Read()
 			if err != nil {
 				s.t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func (s *simulated) run(seconds float64) (heard []float32, first int64) {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			heard = append(heard, s.pcm[:n*s.stream.cfg.Encoder.Channels]...)
+			heard = append(heard, s.pcm[:n*s.mic.cfg.Encoder.Channels]...)
 		}
 	}
 	return heard, first
@@ -72,7 +72,7 @@ func (s *simulated) run(seconds float64) (heard []float32, first int64) {
 
 // ready tells that a Read would not wait.
 func (c *capturer) ready() bool {
-	for len(c.chain.out) < c.frame*c.channels {
+	for len(c.chain.ready) < c.frame*c.channels {
 		if !c.pull() {
 			return false
 		}
@@ -87,7 +87,7 @@ func play(pcm []float32) func(int64) float32 {
 func TestToneArrivesAtItsLevelAndRoomTime(t *testing.T) {
 	for _, channels := range []int{1, 2} {
 		for _, frame := range []int{120, 240, 480} {
-			m := newMicrophone(nil)
+			m := newFakeSource(nil)
 			tone := audiotest.Tone(1000, -12, 48000, 1)
 			m.signal = func(f int64) float32 { // a burst from 2 s to 3 s
 				if f < 96000 || f >= 144000 {
@@ -123,7 +123,7 @@ func model(t testing.TB) []byte {
 
 func TestSwitchesKeepRoomTimeWhileRunning(t *testing.T) {
 	speech := audiotest.Speech(1, -24, 20*48000)
-	m := newMicrophone(play(speech))
+	m := newFakeSource(play(speech))
 	cfg := testConfig(m, 2, 240)
 	cfg.NoiseModel = model(t)
 	s := simulate(t, m, cfg)
@@ -131,7 +131,7 @@ func TestSwitchesKeepRoomTimeWhileRunning(t *testing.T) {
 	var heard []float32
 	var first int64
 	for i, p := range switches { // run fails when a packet does not continue the one before
-		if err := s.stream.SetProcessing(p); err != nil {
+		if err := s.mic.SetProcessing(p); err != nil {
 			t.Fatal(err)
 		}
 		part, begin := s.run(3)
@@ -144,12 +144,12 @@ func TestSwitchesKeepRoomTimeWhileRunning(t *testing.T) {
 		offset := int(first - roomSample(m.start))
 		want := speech[offset+from+240 : offset+from+240+72000] // a lag of 240 is none
 		lag, correlation := audiotest.Delay(want, mono[from:from+72000], 480)
-		delay := s.stream.Stats().ProcessingSamples
+		delay := s.mic.Stats().ProcessingSamples
 		t.Logf("%+v: off by %d samples, correlation %.2f, processing delays by %d", p, lag-240, correlation, delay)
 		if lag < 240-30 || lag > 240+30 || correlation < 0.8 {
 			t.Errorf("%+v: off by %d samples, correlation %.2f", p, lag-240, correlation)
 		}
-		if got := s.stream.Stats().Processing; p.Music && got != (Processing{Music: true}) || !p.Music && got != p {
+		if got := s.mic.Stats().Processing; p.Music && got != (Processing{Music: true}) || !p.Music && got != p {
 			t.Errorf("%+v is in effect as %+v", p, got)
 		}
 	}
@@ -160,13 +160,13 @@ func TestNoiseSuppressionAndGainControlWork(t *testing.T) {
 	for i, x := range audiotest.Speech(1, -36, 24*48000) {
 		pcm[i] += x
 	}
-	m := newMicrophone(play(pcm))
+	m := newFakeSource(play(pcm))
 	cfg := testConfig(m, 2, 240)
 	cfg.NoiseModel = model(t)
 	cfg.Processing = Processing{NoiseSuppression: true, AutoGainControl: true}
 	s := simulate(t, m, cfg)
 	s.run(23)
-	gain := s.stream.Stats().GainDB
+	gain := s.mic.Stats().GainDB
 	s.run(2)
 	gap, _ := s.run(4)
 	level := audiotest.RMSDB(gap)
@@ -180,19 +180,19 @@ func TestNoiseSuppressionAndGainControlWork(t *testing.T) {
 }
 
 func TestMuteIsSilenceAndLevelGoesOn(t *testing.T) {
-	m := newMicrophone(play(audiotest.Tone(500, -12, 48000, 1)))
+	m := newFakeSource(play(audiotest.Tone(500, -12, 48000, 1)))
 	s := simulate(t, m, testConfig(m, 2, 240))
 	s.run(1)
-	s.stream.SetMuted(true)
+	s.mic.SetMuted(true)
 	s.run(0.1)
 	heard, _ := s.run(0.5)
 	if level := audiotest.PeakDB(heard); level > -90 {
 		t.Errorf("muted, the peak is at %.1f dBFS", level)
 	}
-	if level := s.stream.Level(); level.PeakDB < -13 {
+	if level := s.mic.Level(); level.PeakDB < -13 {
 		t.Errorf("muted, the meter shows %.1f dBFS, want -12", level.PeakDB)
 	}
-	s.stream.SetMuted(false)
+	s.mic.SetMuted(false)
 	s.run(0.1)
 	heard, _ = s.run(0.5)
 	if level := audiotest.ToneLevelDB(heard, 0, 2, 500); math.Abs(level+12) > 0.6 {
@@ -201,13 +201,13 @@ func TestMuteIsSilenceAndLevelGoesOn(t *testing.T) {
 }
 
 func TestEncoderSettingsTakeEffectWhileRunning(t *testing.T) {
-	m := newMicrophone(play(audiotest.Noise(1, -20, 48000, 1)))
+	m := newFakeSource(play(audiotest.Noise(1, -20, 48000, 1)))
 	s := simulate(t, m, testConfig(m, 2, 240))
 	size := func() (bytes int) {
 		for range 200 {
 			m.callback(240)
-			for s.stream.capture.ready() {
-				packet, err := s.stream.Read()
+			for s.mic.capture.ready() {
+				packet, err := s.mic.Read()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -218,19 +218,19 @@ func TestEncoderSettingsTakeEffectWhileRunning(t *testing.T) {
 	}
 	size()
 	before := size()
-	if err := errors.Join(s.stream.SetBitrate(64000), s.stream.SetComplexity(0)); err != nil {
+	if err := errors.Join(s.mic.SetBitrate(64000), s.mic.SetComplexity(0)); err != nil {
 		t.Fatal(err)
 	}
 	if after := size(); after > before*6/10 {
 		t.Errorf("half the bitrate gives %d bytes a second after %d", after, before)
 	}
-	if s.stream.SetBitrate(1) == nil || s.stream.SetComplexity(11) == nil {
+	if s.mic.SetBitrate(1) == nil || s.mic.SetComplexity(11) == nil {
 		t.Error("an impossible setting is accepted")
 	}
 }
 
 func TestDTXLeavesHolesInSamples(t *testing.T) {
-	m := newMicrophone(func(f int64) float32 {
+	m := newFakeSource(func(f int64) float32 {
 		if f/48000%2 == 1 {
 			return 0
 		}
@@ -239,7 +239,7 @@ func TestDTXLeavesHolesInSamples(t *testing.T) {
 	cfg := testConfig(m, 1, 480)
 	cfg.Encoder = opus.EncoderConfig{Channels: 1, BitrateBPS: 32000, FrameSamples: 480, Complexity: 5, Application: opus.VoIP}
 	s := simulate(t, m, cfg)
-	if err := s.stream.SetDTX(true); err != nil {
+	if err := s.mic.SetDTX(true); err != nil {
 		t.Fatal(err)
 	}
 	next, holes := int64(0), 0
@@ -254,10 +254,10 @@ func TestDTXLeavesHolesInSamples(t *testing.T) {
 			default:
 			}
 		}
-		_ = s.stream.Close()
+		_ = s.mic.Close()
 	}()
 	for {
-		packet, err := s.stream.Read()
+		packet, err := s.mic.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -275,13 +275,13 @@ func TestDTXLeavesHolesInSamples(t *testing.T) {
 		}
 		next = packet.FirstSample + int64(packet.Samples)
 	}
-	if silent := s.stream.Stats().SilentPackets; holes < 3 || silent < 100 {
+	if silent := s.mic.Stats().SilentPackets; holes < 3 || silent < 100 {
 		t.Errorf("%d holes and %d packets left out, want 3 and 100 at least", holes, silent)
 	}
 }
 
 func TestFramesAllocateNothing(t *testing.T) {
-	m := newMicrophone(play(audiotest.Speech(1, -24, 48000)))
+	m := newFakeSource(play(audiotest.Speech(1, -24, 48000)))
 	cfg := testConfig(m, 2, 240)
 	cfg.NoiseModel = model(t)
 	cfg.Processing = Processing{NoiseSuppression: true, AutoGainControl: true}
@@ -291,7 +291,7 @@ func TestFramesAllocateNothing(t *testing.T) {
 	m.buffer = make([]float32, 0, 4800)
 	audiotest.CheckNoAllocs(t, func() {
 		m.callback(240)
-		for s.stream.capture.captureFrame(pcm) {
+		for s.mic.capture.captureFrame(pcm) {
 		}
 	})
 }
@@ -300,7 +300,7 @@ func TestFramesAllocateNothing(t *testing.T) {
 func BenchmarkFrame(b *testing.B) {
 	for name, on := range map[string]Processing{"off": {}, "voice": {EchoCancellation: true, NoiseSuppression: true, AutoGainControl: true}} {
 		b.Run(name, func(b *testing.B) {
-			m := newMicrophone(play(audiotest.Speech(1, -24, 48000)))
+			m := newFakeSource(play(audiotest.Speech(1, -24, 48000)))
 			cfg := testConfig(m, 2, 240)
 			cfg.NoiseModel = model(b)
 			cfg.Processing = on
@@ -309,7 +309,7 @@ func BenchmarkFrame(b *testing.B) {
 			pcm := make([]float32, 2*240)
 			for b.Loop() {
 				m.callback(240)
-				for s.stream.capture.captureFrame(pcm) {
+				for s.mic.capture.captureFrame(pcm) {
 				}
 			}
 		})

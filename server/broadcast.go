@@ -29,7 +29,7 @@ type progress interface {
 }
 
 // broadcast publishes one room's program. Start and Stop only note a wish; run, its one goroutine,
-// opens and ends streams, since disk and encoder may take their time.
+// opens and ends epochs, since disk and encoder may take their time.
 type broadcast struct {
 	roomID      string
 	listenerURL string
@@ -40,8 +40,8 @@ type broadcast struct {
 	now         func() time.Time
 	log         *slog.Logger
 
-	stream  atomic.Pointer[hls.Stream] // the newest, which may have ended; nil before the first
-	problem atomic.Pointer[string]     // why there is none
+	packager atomic.Pointer[hls.Packager] // the newest, which may have ended; nil before the first
+	problem  atomic.Pointer[string]       // why there is none
 
 	mu   sync.Mutex
 	live bool
@@ -68,8 +68,8 @@ func (b *broadcast) State() room.BroadcastState {
 	st := room.BroadcastState{ListenerURL: b.listenerURL, Listeners: b.audience.count(b.now())}
 	if p := b.problem.Load(); p != nil {
 		st.Problem = *p
-	} else if s := b.stream.Load(); s != nil {
-		st.Problem = s.Status().Problem
+	} else if newest := b.packager.Load(); newest != nil {
+		st.Problem = newest.Status().Problem
 	}
 	return st
 }
@@ -138,7 +138,7 @@ func (b *broadcast) run() {
 	}
 }
 
-// begin opens a stream that goes on where the last one ended.
+// begin opens an epoch that goes on where the last one ended.
 func (b *broadcast) begin() (*epoch, error) {
 	at, err := b.progress.BeginBroadcast(b.roomID)
 	if err != nil {
@@ -146,7 +146,7 @@ func (b *broadcast) begin() (*epoch, error) {
 	}
 	e := &epoch{broadcast: b, number: at.Epoch, saved: make(chan struct{}), wake: make(chan struct{}, 1)}
 	e.next.Store(at.NextSequence)
-	e.stream, err = hls.New(hls.Config{
+	e.packager, err = hls.New(hls.Config{
 		RoomID: b.roomID, Epoch: at.Epoch, FirstSequence: at.NextSequence, FFmpeg: b.ffmpeg,
 		OnSegment: e.published, Log: b.log,
 	})
@@ -154,45 +154,45 @@ func (b *broadcast) begin() (*epoch, error) {
 		return nil, err
 	}
 	go e.runSave()
-	b.stream.Store(e.stream)
+	b.packager.Store(e.packager)
 	b.program.OnProgram(func(pcm []float32, firstSample int64) {
-		e.stream.Write(pcm, clocksync.NSAt(firstSample))
+		e.packager.Write(pcm, clocksync.NSAt(firstSample))
 	})
 	b.log.Info("on air", "room", b.roomID, "epoch", at.Epoch, "sequence", at.NextSequence)
 	return e, nil
 }
 
-// ServeHTTP serves the newest stream below /live/room-{id}/.
+// ServeHTTP serves the newest epoch below /live/room-{id}/.
 func (b *broadcast) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := b.stream.Load()
-	if s == nil {
+	newest := b.packager.Load()
+	if newest == nil {
 		http.Error(w, "The broadcast has not begun.", http.StatusNotFound)
 		return
 	}
 	if strings.HasSuffix(r.URL.Path, ".m3u8") {
 		b.audience.note(r, b.now())
 	}
-	s.Handler().ServeHTTP(w, r)
+	newest.Handler().ServeHTTP(w, r)
 }
 
 // state is waiting, live or ended, as the public status says.
 func (b *broadcast) state() string {
-	switch s := b.stream.Load(); {
+	switch newest := b.packager.Load(); {
 	case b.wished():
-		if s != nil && !s.Status().Ended && s.Status().Segments > 0 {
+		if newest != nil && !newest.Status().Ended && newest.Status().Segments > 0 {
 			return "live"
 		}
 		return "waiting"
-	case s == nil:
+	case newest == nil:
 		return "waiting"
 	}
 	return "ended"
 }
 
-// epoch is one life of a broadcast: one stream, whose numbers are kept on disk.
+// epoch is one life of a broadcast: one packager, whose numbers are kept on disk.
 type epoch struct {
 	broadcast *broadcast
-	stream    *hls.Stream
+	packager  *hls.Packager
 	number    int64
 	next      atomic.Int64 // media sequence number to go on from after a crash
 	wake      chan struct{}
@@ -221,12 +221,12 @@ func (e *epoch) runSave() {
 	}
 }
 
-// end finishes the stream and waits until it has. Nothing is published afterwards.
+// end finishes the epoch and waits until it has. Nothing is published afterwards.
 func (e *epoch) end() {
-	e.stream.End()
+	e.packager.End()
 	close(e.wake)
 	<-e.saved
-	st := e.stream.Status()
+	st := e.packager.Status()
 	e.broadcast.log.Info("off air", "room", e.broadcast.roomID, "epoch", e.number,
 		"segments", st.Segments, "restarts", st.Restarts)
 }

@@ -63,14 +63,14 @@ func (p *silence) play(from int64, seconds int) {
 
 func TestBroadcastLivesAndGoesOn(t *testing.T) {
 	b, p, m := testBroadcast(t)
-	if b.state() != "waiting" || b.stream.Load() != nil {
+	if b.state() != "waiting" || b.packager.Load() != nil {
 		t.Error("on air before Start")
 	}
 	must(t, b.Start())
-	waitFor(t, 5*time.Second, "stream", func() bool { return p.sink.Load() != nil })
+	waitFor(t, 5*time.Second, "program", func() bool { return p.sink.Load() != nil })
 	p.play(48000*1000, 5)
-	waitFor(t, 10*time.Second, "segments", func() bool { return b.state() == "live" && b.stream.Load().Status().Segments >= 2 })
-	first := b.stream.Load()
+	waitFor(t, 10*time.Second, "segments", func() bool { return b.state() == "live" && b.packager.Load().Status().Segments >= 2 })
+	first := b.packager.Load()
 	b.Stop()
 	waitFor(t, 10*time.Second, "end", func() bool { return b.state() == "ended" && first.Status().Ended })
 	w := httptest.NewRecorder()
@@ -83,8 +83,8 @@ func TestBroadcastLivesAndGoesOn(t *testing.T) {
 		t.Errorf("saved sequence %d, published up to %d", saved, first.Status().NextSequence)
 	}
 	must(t, b.Start())
-	waitFor(t, 5*time.Second, "second stream", func() bool { return b.stream.Load() != first })
-	if got := b.stream.Load().Status().NextSequence; got < saved {
+	waitFor(t, 5*time.Second, "second epoch", func() bool { return b.packager.Load() != first })
+	if got := b.packager.Load().Status().NextSequence; got < saved {
 		t.Errorf("the second broadcast begins at %d, before %d", got, saved)
 	}
 }
@@ -95,7 +95,7 @@ func TestBroadcastThatCannotBeginSaysWhyAndTriesAgain(t *testing.T) {
 	must(t, b.Start())
 	waitFor(t, 5*time.Second, "problem", func() bool { return strings.Contains(b.State().Problem, "the disk is full") })
 	m.broken.Store(false)
-	waitFor(t, 10*time.Second, "second attempt", func() bool { return b.stream.Load() != nil })
+	waitFor(t, 10*time.Second, "second attempt", func() bool { return b.packager.Load() != nil })
 	waitFor(t, 5*time.Second, "end of the problem", func() bool { return !strings.Contains(b.State().Problem, "disk") })
 }
 

@@ -19,19 +19,19 @@ import (
 
 // Control gives orders to the server that runs with a data folder, through the socket there.
 type Control struct {
-	data string
-	http http.Client
+	folder string
+	http   http.Client
 }
 
 // NewControl makes a control for a data folder; it connects with each call.
-func NewControl(data string) *Control {
-	c := &Control{data: data}
+func NewControl(folder string) *Control {
+	c := &Control{folder: folder}
 	c.http = http.Client{
 		Timeout: 15 * time.Second,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "unix", SocketPath(data))
+				return new(net.Dialer).DialContext(ctx, "unix", SocketPath(folder))
 			},
 		},
 	}
@@ -110,11 +110,11 @@ func (c *Control) do(ctx context.Context, method, path string, body, value any) 
 func (c *Control) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("no server runs with the data folder %s: start one with gasso-server serve --data %s, or give the --data of the one that runs", c.data, c.data)
+		return fmt.Errorf("no server runs with the data folder %s: start one with gasso-server serve --data %s, or give the --data of the one that runs", c.folder, c.folder)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the server with the data folder %s belongs to another account: run this as that account, or with sudo", c.data)
+		return fmt.Errorf("the server with the data folder %s belongs to another account: run this as that account, or with sudo", c.folder)
 	}
-	return fmt.Errorf("speak to the server of %s: %w", c.data, err)
+	return fmt.Errorf("speak to the server of %s: %w", c.folder, err)
 }
 
 // refusedBy is the refusal that a response carries.

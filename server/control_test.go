@@ -122,19 +122,19 @@ func TestWhatIsInTheWayIsSaid(t *testing.T) {
 }
 
 func TestNoServerIsSaid(t *testing.T) {
-	data := testConfig(t).Data
-	if _, err := NewControl(data).Rooms(context.Background()); err == nil || !strings.Contains(err.Error(), "no server runs") {
+	folder := testConfig(t).Data
+	if _, err := NewControl(folder).Rooms(context.Background()); err == nil || !strings.Contains(err.Error(), "no server runs") {
 		t.Errorf("got %v", err)
 	}
-	l, err := net.Listen("unix", SocketPath(data)) // a server that was killed leaves its socket
+	l, err := net.Listen("unix", SocketPath(folder)) // a server that was killed leaves its socket
 	must(t, err)
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	must(t, l.Close())
-	if _, err := NewControl(data).Rooms(context.Background()); err == nil || !strings.Contains(err.Error(), "no server runs") {
+	if _, err := NewControl(folder).Rooms(context.Background()); err == nil || !strings.Contains(err.Error(), "no server runs") {
 		t.Errorf("after a kill: %v", err)
 	}
 	cfg := testConfig(t)
-	cfg.Data, cfg.FFmpeg = data, off
+	cfg.Data, cfg.FFmpeg = folder, off
 	start(t, cfg)
 }
 

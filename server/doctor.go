@@ -33,7 +33,7 @@ func (c Check) Text() string {
 func Examine(ctx context.Context, cfg Config) []Check {
 	_, err := NewControl(cfg.Data).Rooms(ctx)
 	running := err == nil
-	checks := []Check{checkOf("data", func() (string, error) { return cfg.Data + " can be written", prepareData(cfg.Data) })}
+	checks := []Check{checkOf("data", func() (string, error) { return cfg.Data + " can be written", prepareFolder(cfg.Data) })}
 	if running {
 		checks = append(checks, Check{Name: "server", Found: "runs with this data folder; its ports are not tried"})
 	} else {
@@ -106,11 +106,11 @@ func examineFFmpeg(ctx context.Context, name string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, "-hide_banner", "-encoders").Output() //nolint:gosec // the operator's own choice
+	listing, err := exec.CommandContext(ctx, path, "-hide_banner", "-encoders").Output() //nolint:gosec // the operator's own choice
 	if err != nil {
 		return "", fmt.Errorf("%s does not run: %w: install ffmpeg again", path, err)
 	}
-	if !strings.Contains(string(out), " aac ") {
+	if !strings.Contains(string(listing), " aac ") {
 		return "", fmt.Errorf("%s has no AAC encoder: install a complete ffmpeg", path)
 	}
 	return path + " encodes AAC", nil

@@ -54,9 +54,9 @@ func (c *Config) limitConnections(l net.Listener) (net.Listener, error) {
 	return netutil.LimitListener(l, most), nil
 }
 
-// prepareData makes the data folder, for the server's account alone, and checks that it can be
+// prepareFolder makes the data folder, for the server's account alone, and checks that it can be
 // written.
-func prepareData(dir string) error {
+func prepareFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("data: cannot make the folder %s: %w: choose another with --data", dir, err)
 	}
@@ -67,40 +67,40 @@ func prepareData(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// lockData takes the data folder for this server until the file is closed. The file stays: one that
+// lockFolder takes the data folder for this server until the file is closed. The file stays: one that
 // is removed could be locked twice.
-func lockData(data string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(data, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+func lockFolder(folder string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(folder, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data: open the lock: %w: change the owner of the folder, or choose another with --data", err)
 	}
 	locked, err := tryLock(f)
 	switch {
 	case err != nil:
-		return nil, errors.Join(fmt.Errorf("data: lock the folder %s: %w: choose one on a local disk with --data", data, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("data: lock the folder %s: %w: choose one on a local disk with --data", folder, err), f.Close())
 	case !locked:
-		return nil, errors.Join(anotherServer(data), f.Close())
+		return nil, errors.Join(anotherServer(folder), f.Close())
 	}
 	return f, nil
 }
 
-func anotherServer(data string) error {
-	return fmt.Errorf("data: another server runs with the folder %s: end that one, or choose another folder with --data", data)
+func anotherServer(folder string) error {
+	return fmt.Errorf("data: another server runs with the folder %s: end that one, or choose another folder with --data", folder)
 }
 
 // SocketPath is where the running server of a data folder takes orders.
-func SocketPath(data string) string { return filepath.Join(data, socketName) }
+func SocketPath(folder string) string { return filepath.Join(folder, socketName) }
 
 // listenControl opens the control socket of a folder that is locked. It asks all the same whether
 // somebody answers there: not every system locks.
-func listenControl(data string) (net.Listener, error) {
-	path := SocketPath(data)
+func listenControl(folder string) (net.Listener, error) {
+	path := SocketPath(folder)
 	if len(path) > maxSocketPath {
-		return nil, fmt.Errorf("data: the path %s is too long for a socket: choose a shorter one with --data", data)
+		return nil, fmt.Errorf("data: the path %s is too long for a socket: choose a shorter one with --data", folder)
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		_ = c.Close()
-		return nil, anotherServer(data)
+		return nil, anotherServer(folder)
 	}
 	_ = os.Remove(path) // left by a server that was killed
 	l, err := net.Listen("unix", path)

@@ -91,8 +91,8 @@ func (m *roomMetrics) Collect(ch chan<- prometheus.Metric) {
 		counter(m.dropped, st.PacketsDropped, st.ID)
 		counter(m.unannounced, st.PacketsUnannounced, st.ID)
 		if b := m.server.broadcastOf(st.ID); b != nil {
-			if stream := b.stream.Load(); stream != nil {
-				h := stream.Status()
+			if packager := b.packager.Load(); packager != nil {
+				h := packager.Status()
 				counter(m.restarts, h.Restarts, st.ID)
 				counter(m.segments, h.Segments, st.ID)
 				counter(m.lost, h.DroppedSamples, st.ID)

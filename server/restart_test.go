@@ -37,7 +37,7 @@ func TestNumbersGoOnAfterARestart(t *testing.T) {
 	a := joinRoom(t, linkOf(t, s, "performer"), "Ai", 440)
 	host := linkOf(t, s, "host")
 	path, before := mediaPlaylist(t, s)
-	published := s.broadcastOf(demoRoom).stream.Load().Status().NextSequence
+	published := s.broadcastOf(demoRoom).packager.Load().Status().NextSequence
 	id, secret := a.joined.ParticipantID, a.joined.ResumeSecret
 	a.close()
 	stop()

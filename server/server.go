@@ -66,7 +66,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Log, clock: clocksync.NewAnchor(time.Now()),
 		open: map[string]bool{}, broadcasts: map[string]*broadcast{}, statuses: map[string]cachedStatus{},
 	}
-	for _, step := range []func() error{s.openData, s.openSockets, s.openTLS, s.openMedia, s.openPages, s.openRooms} {
+	for _, step := range []func() error{s.openFolder, s.openSockets, s.openTLS, s.openMedia, s.openPages, s.openRooms} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
@@ -74,12 +74,12 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// openData opens what is on disk, the folder's lock first.
-func (s *Server) openData() (err error) {
-	if err := prepareData(s.cfg.Data); err != nil {
+// openFolder opens what is on disk, the folder's lock first.
+func (s *Server) openFolder() (err error) {
+	if err := prepareFolder(s.cfg.Data); err != nil {
 		return err
 	}
-	lock, err := lockData(s.cfg.Data)
+	lock, err := lockFolder(s.cfg.Data)
 	if err != nil {
 		return err
 	}

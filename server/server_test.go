@@ -19,12 +19,12 @@ import (
 func testConfig(t *testing.T) Config {
 	t.Helper()
 	cfg := Default()
-	data, err := os.MkdirTemp("", "gasso") // t.TempDir is too long for a socket under some names
+	folder, err := os.MkdirTemp("", "gasso") // t.TempDir is too long for a socket under some names
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(data) })
-	cfg.Data, cfg.HTTP, cfg.RTCUDP, cfg.Dev = data, "127.0.0.1:0", "0", true
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	cfg.Data, cfg.HTTP, cfg.RTCUDP, cfg.Dev = folder, "127.0.0.1:0", "0", true
 	return cfg
 }
 
@@ -105,8 +105,8 @@ func TestTwoPerformersHearEachOtherAndListenersHearBoth(t *testing.T) {
 
 	playlist := s.base + "/live/room-demo/playlist.m3u8"
 	waitFor(t, 20*time.Second, "broadcast", func() bool {
-		stream := s.broadcastOf(demoRoom).stream.Load() // the first segment begins before the sound
-		return stream != nil && stream.Status().Segments >= 3
+		packager := s.broadcastOf(demoRoom).packager.Load() // the first segment begins before the sound
+		return packager != nil && packager.Status().Segments >= 3
 	})
 	out := filepath.Join(t.TempDir(), "heard.wav")
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)

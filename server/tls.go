@@ -122,13 +122,13 @@ func (c *Config) acmeConfig(ctx context.Context, address net.Addr, log *slog.Log
 	magic = certmagic.New(cache, certmagic.Config{
 		Storage: &certmagic.FileStorage{Path: filepath.Join(c.Data, "acme")},
 		Logger:  zap.NewNop(),
-		OnEvent: func(_ context.Context, event string, data map[string]any) error {
+		OnEvent: func(_ context.Context, event string, details map[string]any) error {
 			switch event {
 			case "cert_obtained":
-				log.Info("certificate obtained", "domain", data["identifier"])
+				log.Info("certificate obtained", "domain", details["identifier"])
 			case "cert_failed":
 				log.Error("no certificate: check that the name leads to this machine and port 443 is open",
-					"domain", data["identifier"], "error", data["error"])
+					"domain", details["identifier"], "error", details["error"])
 			}
 			return nil
 		},

@@ -16,7 +16,7 @@ import (
 func (c *Config) Validate() error {
 	var problems []error
 	for _, check := range []func() error{
-		c.checkData, c.checkHTTP, c.checkPlain, c.checkOps, c.checkPorts, c.checkAnnounce, c.checkTLS,
+		c.checkFolder, c.checkHTTP, c.checkPlain, c.checkOps, c.checkPorts, c.checkAnnounce, c.checkTLS,
 		c.checkPublicURL, c.checkProgram, c.checkLimits, c.checkICE, c.checkRooms,
 	} {
 		if err := check(); err != nil {
@@ -26,7 +26,7 @@ func (c *Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-func (c *Config) checkData() error {
+func (c *Config) checkFolder() error {
 	if c.Data == "" {
 		return errors.New("data: no folder given: set --data to a folder that the server may write")
 	}

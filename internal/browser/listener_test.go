@@ -29,10 +29,10 @@ type room struct {
 
 	mu     sync.Mutex
 	state  string
-	stream *hls.Stream
+	stream *hls.Packager
 }
 
-func (r *room) current() *hls.Stream {
+func (r *room) current() *hls.Packager {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.stream

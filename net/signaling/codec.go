@@ -89,17 +89,17 @@ func Encode(m Message) ([]byte, error) {
 
 // Decode reads one message. What it refuses comes back as an *Error that can be sent as the answer.
 // Fields it doesn't know are ignored, so that a newer version may add some.
-func Decode(data []byte) (Message, error) {
-	if len(data) > MaxMessageBytes {
+func Decode(payload []byte) (Message, error) {
+	if len(payload) > MaxMessageBytes {
 		return nil, errTooLarge(false)
 	}
-	if !utf8.Valid(data) {
+	if !utf8.Valid(payload) {
 		return nil, &Error{Code: CodeMalformed, Message: "The message is not UTF-8 text.", Next: "Send JSON in UTF-8."}
 	}
 	var head struct {
 		Type string `json:"type"`
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
+	if err := json.Unmarshal(payload, &head); err != nil {
 		return nil, malformed("", err)
 	}
 	m := newMessage(head.Type)
@@ -109,7 +109,7 @@ func Decode(data []byte) (Message, error) {
 			Next: "The types are listed in docs/protocol.md.", About: clip(head.Type),
 		}
 	}
-	if err := json.Unmarshal(data, m); err != nil {
+	if err := json.Unmarshal(payload, m); err != nil {
 		return nil, malformed(head.Type, err)
 	}
 	if err := check(m); err != nil {

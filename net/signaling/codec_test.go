@@ -47,15 +47,15 @@ func every() []Message {
 
 func TestEveryMessageSurvivesTheWire(t *testing.T) {
 	for _, m := range every() {
-		data, err := Encode(m)
+		payload, err := Encode(m)
 		if err != nil {
 			t.Fatalf("%s: %v", m.Type(), err)
 		}
 		var head struct{ Type string }
-		if err := json.Unmarshal(data, &head); err != nil || head.Type != m.Type() {
+		if err := json.Unmarshal(payload, &head); err != nil || head.Type != m.Type() {
 			t.Errorf("%s: type on the wire is %q (%v)", m.Type(), head.Type, err)
 		}
-		back, err := Decode(data)
+		back, err := Decode(payload)
 		if err != nil {
 			t.Errorf("%s: %v", m.Type(), err)
 		} else if !reflect.DeepEqual(back, m) {
@@ -66,7 +66,7 @@ func TestEveryMessageSurvivesTheWire(t *testing.T) {
 
 func TestDecodeSaysWhatItRefuses(t *testing.T) {
 	long := strings.Repeat("x", 200)
-	cases := map[string]struct{ data, code, about string }{
+	cases := map[string]struct{ payload, code, about string }{
 		"nothing":             {"", CodeMalformed, ""},
 		"not JSON":            {"hello", CodeMalformed, ""},
 		"cut off":             {`{"type":"chat","text":"a`, CodeMalformed, ""},
@@ -93,7 +93,7 @@ func TestDecodeSaysWhatItRefuses(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			m, err := Decode([]byte(c.data))
+			m, err := Decode([]byte(c.payload))
 			var refused *Error
 			if !errors.As(err, &refused) {
 				t.Fatalf("got %v and %v, want a refusal", m, err)
@@ -180,17 +180,17 @@ func contains(got, want any) bool {
 
 func FuzzDecode(f *testing.F) {
 	for _, m := range every() {
-		data, err := Encode(m)
+		payload, err := Encode(m)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(data)
+		f.Add(payload)
 	}
 	f.Add([]byte(`{"type":"signal"}`))
 	f.Add([]byte(`{"type":"join-room","resume":null}`))
 	f.Add([]byte(`{"type":"publication","id":"\ud800"}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Decode(data)
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		m, err := Decode(payload)
 		if err != nil {
 			var refused *Error
 			if m != nil || !errors.As(err, &refused) || refused.Code == "" {

@@ -42,9 +42,9 @@ type Conn struct {
 	log    *slog.Logger
 	timing timing
 
-	out       chan []byte   // drop rule: when it is full, or holds sendBytes, the connection is closed
-	queued    atomic.Int64  // bytes in out
-	in        chan received // closed by runRead
+	outgoing  chan []byte   // drop rule: when it is full, or holds sendBytes, the connection is closed
+	queued    atomic.Int64  // bytes in outgoing
+	incoming  chan received // closed by runRead
 	finishing chan struct{} // closed once the last message is known
 	last      []byte        // written before finishing is closed
 	finish    sync.Once
@@ -66,13 +66,13 @@ func newConn(ws *websocket.Conn, log *slog.Logger, t timing) *Conn {
 	}
 	c := &Conn{
 		ws: ws, log: log, timing: t,
-		out: make(chan []byte, sendQueue), in: make(chan received, receiveQueue),
+		outgoing: make(chan []byte, sendQueue), incoming: make(chan received, receiveQueue),
 		finishing: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
 	}
 	ws.EnableWriteCompression(false)
-	ws.SetPingHandler(func(data string) error {
+	ws.SetPingHandler(func(payload string) error {
 		c.alive()
-		return ignoreTimeout(ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(c.timing.write)))
+		return ignoreTimeout(ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(c.timing.write)))
 	})
 	ws.SetPongHandler(func(string) error { c.alive(); return nil })
 	c.alive()
@@ -84,7 +84,7 @@ func newConn(ws *websocket.Conn, log *slog.Logger, t timing) *Conn {
 // Send queues a message and never blocks. When the queue is full, the connection is closed and ErrSlow
 // returned.
 func (c *Conn) Send(m Message) error {
-	data, err := Encode(m)
+	payload, err := Encode(m)
 	if err != nil {
 		c.log.Error("message not sent", "type", m.Type(), "error", err) // the caller may have nobody to tell
 		return err
@@ -94,9 +94,9 @@ func (c *Conn) Send(m Message) error {
 		return c.reason(net.ErrClosed)
 	default:
 	}
-	if c.queued.Add(int64(len(data))) <= sendBytes {
+	if c.queued.Add(int64(len(payload))) <= sendBytes {
 		select {
-		case c.out <- data:
+		case c.outgoing <- payload:
 			return nil
 		default:
 		}
@@ -111,7 +111,7 @@ func (c *Conn) Send(m Message) error {
 // answer with; after one that is not Fatal the connection goes on. Any other error ends the
 // connection: io.EOF when the other side said good-bye.
 func (c *Conn) Receive() (Message, error) {
-	r, ok := <-c.in
+	r, ok := <-c.incoming
 	if !ok {
 		return nil, c.reason(io.EOF)
 	}
@@ -123,8 +123,8 @@ func (c *Conn) Receive() (Message, error) {
 func (c *Conn) Finish(last *Closed) {
 	c.finish.Do(func() {
 		if last != nil {
-			if data, err := Encode(last); err == nil {
-				c.last = data
+			if payload, err := Encode(last); err == nil {
+				c.last = payload
 			}
 		}
 		close(c.finishing)
@@ -149,7 +149,7 @@ func (c *Conn) Close(last *Closed) error {
 // and forgets what comes, so that the last messages are not lost to a reset.
 func (c *Conn) runRead() {
 	defer close(c.readDone)
-	defer close(c.in)
+	defer close(c.incoming)
 	for {
 		m, err := c.read()
 		var refused *Error
@@ -160,7 +160,7 @@ func (c *Conn) runRead() {
 			return
 		}
 		select {
-		case c.in <- received{m, err}:
+		case c.incoming <- received{m, err}:
 		case <-c.finishing:
 		}
 		if refused != nil && refused.Fatal {
@@ -174,12 +174,12 @@ func (c *Conn) read() (Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(r, MaxMessageBytes+1))
+	payload, err := io.ReadAll(io.LimitReader(r, MaxMessageBytes+1))
 	if err != nil {
 		return nil, err
 	}
 	c.alive()
-	if len(data) > MaxMessageBytes {
+	if len(payload) > MaxMessageBytes {
 		n, err := io.Copy(io.Discard, io.LimitReader(r, drainBytes))
 		if err != nil {
 			return nil, err
@@ -189,7 +189,7 @@ func (c *Conn) read() (Message, error) {
 	if kind != websocket.TextMessage {
 		return nil, &Error{Code: CodeMalformed, Message: "The message is binary.", Next: "Send text messages with JSON."}
 	}
-	return Decode(data)
+	return Decode(payload)
 }
 
 // runWrite sends what is queued, pings, and closes the socket at the end.
@@ -209,9 +209,9 @@ func (c *Conn) runWrite() {
 	for {
 		var err error
 		select {
-		case data := <-c.out:
-			c.queued.Add(-int64(len(data)))
-			err = c.write(data)
+		case payload := <-c.outgoing:
+			c.queued.Add(-int64(len(payload)))
+			err = c.write(payload)
 		case <-ping.C:
 			err = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.timing.write))
 		case <-c.finishing:
@@ -231,17 +231,17 @@ func (c *Conn) runWrite() {
 func (c *Conn) sayGoodbye() {
 	deadline := time.Now().Add(c.timing.close)
 	for {
-		var data []byte
+		var payload []byte
 		select {
-		case data = <-c.out:
+		case payload = <-c.outgoing:
 		default:
-			data, c.last = c.last, nil
+			payload, c.last = c.last, nil
 		}
-		if data == nil {
+		if payload == nil {
 			break
 		}
 		_ = c.ws.SetWriteDeadline(deadline)
-		if err := c.ws.WriteMessage(websocket.TextMessage, data); err != nil {
+		if err := c.ws.WriteMessage(websocket.TextMessage, payload); err != nil {
 			c.log.Debug("last messages not sent", "error", err)
 			_ = c.ws.UnderlyingConn().Close()
 			return
@@ -251,9 +251,9 @@ func (c *Conn) sayGoodbye() {
 	_ = c.ws.WriteControl(websocket.CloseMessage, frame, deadline)
 }
 
-func (c *Conn) write(data []byte) error {
+func (c *Conn) write(payload []byte) error {
 	_ = c.ws.SetWriteDeadline(time.Now().Add(c.timing.write))
-	return c.ws.WriteMessage(websocket.TextMessage, data)
+	return c.ws.WriteMessage(websocket.TextMessage, payload)
 }
 
 // alive moves the moment at which the connection counts as lost. Only runRead calls it once that runs.

@@ -90,8 +90,8 @@ func TestMessagesArriveInOrder(t *testing.T) {
 func TestBadMessagesAreAnsweredAndTheConnectionGoesOn(t *testing.T) {
 	ws := dialRaw(t, serve(t, echo))
 	bad := []struct {
-		kind       int
-		data, code string
+		kind          int
+		payload, code string
 	}{
 		{websocket.TextMessage, "no JSON", CodeMalformed},
 		{websocket.TextMessage, `{"type":"dance"}`, CodeUnknownType},
@@ -99,7 +99,7 @@ func TestBadMessagesAreAnsweredAndTheConnectionGoesOn(t *testing.T) {
 		{websocket.TextMessage, `{"type":"chat","text":"` + strings.Repeat("a", 10*MaxMessageBytes) + `"}`, CodeTooLarge},
 	}
 	for _, b := range bad {
-		if err := ws.WriteMessage(b.kind, []byte(b.data)); err != nil {
+		if err := ws.WriteMessage(b.kind, []byte(b.payload)); err != nil {
 			t.Fatal(err)
 		}
 		_, answer, err := ws.ReadMessage()
@@ -213,11 +213,11 @@ func TestASilentPeerCountsAsLostAndALiveOneDoesNot(t *testing.T) {
 
 	live := dialRaw(t, server.URL)
 	pings := 0
-	live.SetPingHandler(func(data string) error {
+	live.SetPingHandler(func(payload string) error {
 		if pings++; pings == 40 { // 400 ms, well beyond the time that a silent one has
 			return errors.New("enough")
 		}
-		return live.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
+		return live.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(time.Second))
 	})
 	_, _, err := live.ReadMessage()
 	select {
@@ -267,7 +267,7 @@ func TestAcceptChecksTheOrigin(t *testing.T) {
 
 // A queue of few long messages is as full as one of many short ones.
 func TestWhatIsQueuedIsBoundedInBytes(t *testing.T) {
-	c := &Conn{log: slog.New(slog.DiscardHandler), out: make(chan []byte, sendQueue), finishing: make(chan struct{})}
+	c := &Conn{log: slog.New(slog.DiscardHandler), outgoing: make(chan []byte, sendQueue), finishing: make(chan struct{})}
 	m := &Chat{Text: strings.Repeat("a", 60_000)}
 	for range sendBytes / 61_000 {
 		if err := c.Send(m); err != nil {
@@ -281,7 +281,7 @@ func TestWhatIsQueuedIsBoundedInBytes(t *testing.T) {
 
 func TestAMessageThatIsTooLongIsLogged(t *testing.T) {
 	var log strings.Builder
-	c := &Conn{log: slog.New(slog.NewTextHandler(&log, nil)), out: make(chan []byte, sendQueue), finishing: make(chan struct{})}
+	c := &Conn{log: slog.New(slog.NewTextHandler(&log, nil)), outgoing: make(chan []byte, sendQueue), finishing: make(chan struct{})}
 	if err := c.Send(&Chat{Text: strings.Repeat("a", MaxMessageBytes)}); err == nil {
 		t.Error("it was sent")
 	}

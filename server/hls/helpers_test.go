@@ -22,8 +22,8 @@ const (
 	block   = sampleRate / 100
 )
 
-// startStream starts a stream and a server for it; both end with the test.
-func startStream(t *testing.T, cfg Config) (s *Stream, base string) {
+// startPackager starts a packager and a server for it; both end with the test.
+func startPackager(t *testing.T, cfg Config) (s *Packager, base string) {
 	t.Helper()
 	if cfg.Epoch == 0 {
 		cfg.Epoch = 3
@@ -45,7 +45,7 @@ func startStream(t *testing.T, cfg Config) (s *Stream, base string) {
 // program writes interleaved stereo in blocks of 10 ms, as fast as the encoder takes it.
 type program struct {
 	t       *testing.T
-	s       *Stream
+	s       *Packager
 	written int64 // samples of room time since startNS
 }
 

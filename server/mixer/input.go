@@ -68,31 +68,31 @@ func (h *half) close() {
 }
 
 func newInput(m *Mixer, id string, settings mix.Settings) *Input {
-	in := &Input{
+	i := &Input{
 		mixer:   m,
 		id:      id,
 		live:    channel{mix.NewStrip(), make([]float32, 2*liveSamples)},
 		program: channel{mix.NewStrip(), make([]float32, 2*programSamples)},
 		meter:   meter.New(2),
 	}
-	in.live.strip.Set(settings)
-	in.program.strip.Set(settings)
-	return in
+	i.live.strip.Set(settings)
+	i.program.strip.Set(settings)
+	return i
 }
 
 // Push hands a packet to both buses. It never blocks on a bus; one goroutine at a time calls it.
 // Packets whose first sample is more than half a second ahead of now, or a second older than the
 // program, are dropped and counted.
-func (in *Input) Push(p *packet.Packet, arrival time.Time) {
-	m := in.mixer
+func (i *Input) Push(p *packet.Packet, arrival time.Time) {
+	m := i.mixer
 	now := m.cfg.RoomSample(arrival)
 	if p.FirstSample > now+futureSamples || p.FirstSample < now-m.delaySamples()-pastSamples {
-		in.misplaced.Add(1)
+		i.misplaced.Add(1)
 		return
 	}
-	l := in.lane(p.Publication)
+	l := i.lane(p.Publication)
 	if l == nil {
-		in.refused.Add(1)
+		i.refused.Add(1)
 		return
 	}
 	l.pushed.Store(arrival.UnixNano())
@@ -105,61 +105,61 @@ func (in *Input) Push(p *packet.Packet, arrival time.Time) {
 }
 
 // lane returns the lane of a publication, a new one when it was never seen, nil when it may not have one.
-func (in *Input) lane(id packet.PublicationID) *lane {
-	for i, l := range in.known {
+func (i *Input) lane(id packet.PublicationID) *lane {
+	for at, l := range i.known {
 		if l.publication != id {
 			continue
 		}
 		if !l.retired.Load() {
 			return l
 		}
-		in.forget(i)
+		i.forget(at)
 		return nil
 	}
-	if slices.Contains(in.retired, id) {
+	if slices.Contains(i.retired, id) {
 		return nil
 	}
-	for i := len(in.known) - 1; i >= 0; i-- {
-		if in.known[i].retired.Load() {
-			in.forget(i)
+	for at := len(i.known) - 1; at >= 0; at-- {
+		if i.known[at].retired.Load() {
+			i.forget(at)
 		}
 	}
-	if len(in.known) >= maxLanes {
+	if len(i.known) >= maxLanes {
 		return nil
 	}
-	l := in.open(id)
+	l := i.open(id)
 	if l != nil {
-		in.known = append(in.known, l)
+		i.known = append(i.known, l)
 	}
 	return l
 }
 
 // forget takes a retired lane out of the producer's list; its publication is not opened again.
-func (in *Input) forget(i int) {
-	if len(in.retired) == maxRetired {
-		in.retired = slices.Delete(in.retired, 0, 1)
+func (i *Input) forget(at int) {
+	if len(i.retired) == maxRetired {
+		i.retired = slices.Delete(i.retired, 0, 1)
 	}
-	in.retired = append(in.retired, in.known[i].publication)
-	in.known = slices.Delete(in.known, i, i+1)
+	i.retired = append(i.retired, i.known[at].publication)
+	i.known = slices.Delete(i.known, at, at+1)
 }
 
 // open makes a lane with decoders of its own and adds it to the mixes.
-func (in *Input) open(id packet.PublicationID) *lane {
-	m := in.mixer
+func (i *Input) open(id packet.PublicationID) *lane {
+	m := i.mixer
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed || in.removed {
+	if m.closed || i.removed {
 		return nil
 	}
 	live, err := opus.NewDecoder(2)
 	if err != nil {
-		m.cfg.Log.Error("cannot decode for the live bus", "participant", in.id, "error", err)
+		m.cfg.Log.Error("cannot decode for the live bus", "participant", i.id, "error", err)
 		return nil
 	}
 	program, err := opus.NewDecoder(2)
 	if err != nil {
 		live.Close()
-		m.cfg.Log.Error("cannot decode for the program", "participant", in.id, "error", err)
+		m.cfg.Log.Error("cannot decode for the program", "participant", i.id, "error", err)
 		return nil
 	}
 	l := &lane{
@@ -168,8 +168,8 @@ func (in *Input) open(id packet.PublicationID) *lane {
 		timeline:    jitter.NewTimeline(m.cfg.ProgramDelay+storeMargin, program),
 	}
 	l.live.decoder, l.program.decoder = live, program
-	in.lanes = append(in.lanes, l)
-	in.newest.Store(l)
+	i.lanes = append(i.lanes, l)
+	i.newest.Store(l)
 	m.rebuildLocked()
 	return l
 }
@@ -183,9 +183,9 @@ type InputStats struct {
 }
 
 // Stats returns the counters.
-func (in *Input) Stats() InputStats {
-	s := InputStats{Misplaced: in.misplaced.Load(), Refused: in.refused.Load()}
-	if l := in.newest.Load(); l != nil {
+func (i *Input) Stats() InputStats {
+	s := InputStats{Misplaced: i.misplaced.Load(), Refused: i.refused.Load()}
+	if l := i.newest.Load(); l != nil {
 		s.Live, s.Program = l.player.Stats(), l.timeline.Stats()
 	}
 	return s

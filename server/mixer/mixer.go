@@ -114,9 +114,9 @@ func (m *Mixer) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	for _, in := range m.inputs {
-		m.gone = append(m.gone, in.lanes...)
-		in.lanes = nil
+	for _, input := range m.inputs {
+		m.gone = append(m.gone, input.lanes...)
+		input.lanes = nil
 	}
 	for _, l := range m.gone {
 		l.live.close()
@@ -130,14 +130,14 @@ func (m *Mixer) close() {
 func (m *Mixer) AddInput(participantID string) *Input {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	in := m.inputs[participantID]
-	if in == nil {
-		in = newInput(m, participantID, m.strips[participantID])
+	input := m.inputs[participantID]
+	if input == nil {
+		input = newInput(m, participantID, m.strips[participantID])
 		delete(m.strips, participantID)
-		m.inputs[participantID] = in
+		m.inputs[participantID] = input
 		m.rebuildLocked()
 	}
-	return in
+	return input
 }
 
 // RemoveInput takes the participant out of the mixes.
@@ -145,13 +145,13 @@ func (m *Mixer) RemoveInput(participantID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.strips, participantID)
-	in := m.inputs[participantID]
-	if in == nil {
+	input := m.inputs[participantID]
+	if input == nil {
 		return
 	}
 	delete(m.inputs, participantID)
-	m.retireLocked(in, func(*lane) bool { return true })
-	in.removed = true
+	m.retireLocked(input, func(*lane) bool { return true })
+	input.removed = true
 	m.rebuildLocked()
 }
 
@@ -159,9 +159,9 @@ func (m *Mixer) RemoveInput(participantID string) {
 func (m *Mixer) SetStrip(participantID string, settings mix.Settings) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if in := m.inputs[participantID]; in != nil {
-		in.live.strip.Set(settings)
-		in.program.strip.Set(settings)
+	if input := m.inputs[participantID]; input != nil {
+		input.live.strip.Set(settings)
+		input.program.strip.Set(settings)
 	} else if _, known := m.strips[participantID]; known || len(m.strips) < rememberedStrip {
 		m.strips[participantID] = settings
 	}
@@ -171,8 +171,8 @@ func (m *Mixer) SetStrip(participantID string, settings mix.Settings) {
 func (m *Mixer) Strip(participantID string) mix.Settings {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if in := m.inputs[participantID]; in != nil {
-		return in.program.strip.Settings()
+	if input := m.inputs[participantID]; input != nil {
+		return input.program.strip.Settings()
 	}
 	return m.strips[participantID]
 }
@@ -245,9 +245,9 @@ func (m *Mixer) levels() Levels {
 }
 
 // retireLocked takes an input's lanes that which names out of the mixes.
-func (m *Mixer) retireLocked(in *Input, which func(*lane) bool) {
+func (m *Mixer) retireLocked(input *Input, which func(*lane) bool) {
 	kept := []*lane{}
-	for _, l := range in.lanes {
+	for _, l := range input.lanes {
 		if which(l) {
 			l.retired.Store(true)
 			m.gone = append(m.gone, l)
@@ -255,7 +255,7 @@ func (m *Mixer) retireLocked(in *Input, which func(*lane) bool) {
 			kept = append(kept, l)
 		}
 	}
-	in.lanes = kept
+	input.lanes = kept
 }
 
 // sweep retires publications that ended, and forgets those whose decoders are closed.
@@ -263,13 +263,13 @@ func (m *Mixer) sweep(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := len(m.gone)
-	for _, in := range m.inputs {
-		newest := len(in.lanes) - 1
+	for _, input := range m.inputs {
+		newest := len(input.lanes) - 1
 		if newest < 1 {
 			continue
 		}
-		current := in.lanes[newest]
-		m.retireLocked(in, func(l *lane) bool {
+		current := input.lanes[newest]
+		m.retireLocked(input, func(l *lane) bool {
 			return l != current && now.UnixNano()-l.pushed.Load() > int64(m.cfg.ProgramDelay+sweepInterval)
 		})
 	}
@@ -286,8 +286,8 @@ func (m *Mixer) rebuildLocked() {
 		return
 	}
 	r := &roster{sink: m.sink, gone: slices.Clone(m.gone)}
-	for _, in := range m.inputs {
-		r.seats = append(r.seats, seat{in, slices.Clone(in.lanes)})
+	for _, input := range m.inputs {
+		r.seats = append(r.seats, seat{input, slices.Clone(input.lanes)})
 	}
 	slices.SortFunc(r.seats, func(a, b seat) int { return strings.Compare(a.input.id, b.input.id) })
 	for _, s := range m.mixes {

@@ -22,14 +22,14 @@ func roomSample(at time.Time) int64 {
 
 // delivery is a packet and when it comes.
 type delivery struct {
-	in *Input
-	at time.Time
-	p  packet.Packet
+	input *Input
+	at    time.Time
+	p     packet.Packet
 }
 
 // perform encodes a tone of length from begin on as real packets of 5 ms that take delay(n) each;
 // a negative delay loses the packet.
-func perform(tb testing.TB, in *Input, hz float64, begin, length time.Duration, delay func(n int64) time.Duration) []delivery {
+func perform(tb testing.TB, input *Input, hz float64, begin, length time.Duration, delay func(n int64) time.Duration) []delivery {
 	tb.Helper()
 	enc, err := opus.NewEncoder(opus.EncoderConfig{
 		Channels: 2, BitrateBPS: 128000, FrameSamples: liveSamples, Complexity: 5, Application: opus.LowDelay,
@@ -55,7 +55,7 @@ func perform(tb testing.TB, in *Input, hz float64, begin, length time.Duration, 
 				Payload: append([]byte(nil), buf[:size]...),
 			}
 			sent := start.Add(begin + samplesToTime((n+1)*liveSamples))
-			all = append(all, delivery{in, sent.Add(d), p})
+			all = append(all, delivery{input, sent.Add(d), p})
 		}
 		first += liveSamples
 	}
@@ -70,7 +70,7 @@ func play(m *Mixer, all []delivery, length time.Duration, during func(at time.Du
 	for at := time.Duration(0); at <= length; at += 5 * time.Millisecond {
 		now := start.Add(at)
 		for len(all) > 0 && !all[0].at.After(now) {
-			all[0].in.Push(&all[0].p, all[0].at)
+			all[0].input.Push(&all[0].p, all[0].at)
 			all = all[1:]
 		}
 		if during != nil {
@@ -130,12 +130,12 @@ func newRoom(tb testing.TB, ids ...string) (*Mixer, []*Input) {
 var tones = []float64{440, 660, 880}
 
 func TestProgramCarriesAllAndStripsWork(t *testing.T) {
-	m, in := newRoom(t, "a", "b", "c")
+	m, input := newRoom(t, "a", "b", "c")
 	rec := &recording{tb: t}
 	m.OnProgram(rec.sink)
 	var all []delivery
 	for i, hz := range tones {
-		all = append(all, perform(t, in[i], hz, 0, 8*time.Second, steady)...)
+		all = append(all, perform(t, input[i], hz, 0, 8*time.Second, steady)...)
 	}
 	// The program is 1 s behind: a strip set at 4 s acts on what was played at 3 s.
 	play(m, all, 8*time.Second, func(at time.Duration) {
@@ -177,13 +177,13 @@ func TestProgramCarriesAllAndStripsWork(t *testing.T) {
 }
 
 func TestMixMinusHasTheOthersOnly(t *testing.T) {
-	m, in := newRoom(t, "a", "b", "c")
+	m, input := newRoom(t, "a", "b", "c")
 	var all []delivery
 	recs := make([]*recording, len(tones)+1)
 	for i, hz := range tones {
-		all = append(all, perform(t, in[i], hz, 0, 3*time.Second, steady)...)
+		all = append(all, perform(t, input[i], hz, 0, 3*time.Second, steady)...)
 		recs[i] = &recording{tb: t}
-		m.SubscribeMix(in[i].id, recs[i].sink)
+		m.SubscribeMix(input[i].id, recs[i].sink)
 	}
 	guest := &recording{tb: t} // without an input of its own
 	cancel := m.SubscribeMix("guest", guest.sink)
@@ -197,7 +197,7 @@ func TestMixMinusHasTheOthersOnly(t *testing.T) {
 		for j, hz := range tones {
 			got := level(rec.between(time.Second, 2*time.Second), hz)
 			if i == j && got > -80 {
-				t.Errorf("%s hears itself at %.1f dBFS", in[i].id, got)
+				t.Errorf("%s hears itself at %.1f dBFS", input[i].id, got)
 			}
 			if i != j {
 				near(t, "tone of another", got, -20, 0.5)
@@ -207,7 +207,7 @@ func TestMixMinusHasTheOthersOnly(t *testing.T) {
 	if got, want := len(guest.pcm)/2, 25*sampleRate/10; got > want {
 		t.Errorf("the guest got %d samples, want at most %d: it cancelled", got, want)
 	}
-	for _, i := range in {
+	for _, i := range input {
 		if s := i.Stats().Live; s.Lost != 0 || s.ConcealedSamples != 0 {
 			t.Errorf("%+v", s)
 		}
@@ -215,11 +215,11 @@ func TestMixMinusHasTheOthersOnly(t *testing.T) {
 }
 
 func TestPacketsThatComeLateHealTheProgram(t *testing.T) {
-	m, in := newRoom(t, "a")
+	m, input := newRoom(t, "a")
 	rec := &recording{tb: t}
 	m.OnProgram(rec.sink)
 	// From 2.0 s to 2.7 s the packets come 800 ms late, all other ones in time.
-	all := perform(t, in[0], 440, 0, 5*time.Second, func(n int64) time.Duration {
+	all := perform(t, input[0], 440, 0, 5*time.Second, func(n int64) time.Duration {
 		if n >= 400 && n < 540 {
 			return 800 * time.Millisecond
 		}
@@ -231,39 +231,39 @@ func TestPacketsThatComeLateHealTheProgram(t *testing.T) {
 	if r := audiotest.SINADDB(audiotest.Channel(rec.between(1900*time.Millisecond, 2800*time.Millisecond), 0, 2), 440); r < 25 {
 		t.Errorf("tone to error is %.1f dB where packets came late", r)
 	}
-	if s := in[0].Stats(); s.Program.ConcealedSamples != 0 || s.Program.Late != 0 || s.Misplaced != 0 {
+	if s := input[0].Stats(); s.Program.ConcealedSamples != 0 || s.Program.Late != 0 || s.Misplaced != 0 {
 		t.Errorf("%+v", s)
 	}
 }
 
 func TestPacketsLaterThanTheProgramAreConcealedAndCounted(t *testing.T) {
-	m, in := newRoom(t, "a")
+	m, input := newRoom(t, "a")
 	rec := &recording{tb: t}
 	m.OnProgram(rec.sink)
-	all := perform(t, in[0], 440, 0, 4*time.Second, func(n int64) time.Duration {
+	all := perform(t, input[0], 440, 0, 4*time.Second, func(n int64) time.Duration {
 		if n >= 400 && n < 440 {
 			return 1200 * time.Millisecond
 		}
 		return 10 * time.Millisecond
 	})
 	play(m, all, 4*time.Second, nil)
-	s := in[0].Stats().Program
+	s := input[0].Stats().Program
 	if s.Lost != 40 || s.Late != 40 || s.ConcealedSamples != 40*liveSamples {
 		t.Errorf("lost %d, late %d, concealed %d samples; want 40, 40, %d", s.Lost, s.Late, s.ConcealedSamples, 40*liveSamples)
 	}
 }
 
 func TestLiarsAreDroppedAndCounted(t *testing.T) {
-	m, in := newRoom(t, "a", "b")
+	m, input := newRoom(t, "a", "b")
 	rec := &recording{tb: t}
 	m.OnProgram(rec.sink)
-	all := perform(t, in[1], 660, 0, 3*time.Second, steady)
-	lies := perform(t, in[0], 440, 0, time.Second, steady)
+	all := perform(t, input[1], 660, 0, 3*time.Second, steady)
+	lies := perform(t, input[0], 440, 0, time.Second, steady)
 	for i := range lies {
 		lies[i].p.FirstSample += []int64{-1 << 62, 10 * sampleRate, -10 * sampleRate, 1 << 62, math.MinInt64, math.MaxInt64 / 2}[i%6]
 	}
 	play(m, append(all, lies...), 3*time.Second, nil)
-	if s := in[0].Stats(); s.Misplaced != int64(len(lies)) {
+	if s := input[0].Stats(); s.Misplaced != int64(len(lies)) {
 		t.Errorf("%d of %d lies were counted", s.Misplaced, len(lies))
 	}
 	pcm := rec.between(500*time.Millisecond, 1500*time.Millisecond)
@@ -274,12 +274,12 @@ func TestLiarsAreDroppedAndCounted(t *testing.T) {
 }
 
 func TestNewPublicationTakesOver(t *testing.T) {
-	m, in := newRoom(t, "a")
+	m, input := newRoom(t, "a")
 	rec, live := &recording{tb: t}, &recording{tb: t}
 	m.OnProgram(rec.sink)
 	m.SubscribeMix("other", live.sink)
-	old := perform(t, in[0], 440, 0, 2*time.Second, steady)
-	all := append(old, perform(t, in[0], 880, 2*time.Second, 4*time.Second, steady)...)
+	old := perform(t, input[0], 440, 0, 2*time.Second, steady)
+	all := append(old, perform(t, input[0], 880, 2*time.Second, 4*time.Second, steady)...)
 	again := old[len(old)-1] // the old encoder speaks up when it is long over
 	again.at = start.Add(5500 * time.Millisecond)
 	again.p.FirstSample = roomSample(again.at)
@@ -299,7 +299,7 @@ func TestNewPublicationTakesOver(t *testing.T) {
 	if n := len(m.roster.Load().seats[0].lanes); n != 1 {
 		t.Errorf("%d lanes, want the old one drained", n)
 	}
-	if s := in[0].Stats(); s.Refused != 1 {
+	if s := input[0].Stats(); s.Refused != 1 {
 		t.Errorf("%d packets refused, want the one of the old publication", s.Refused)
 	}
 	if n := len(m.gone); n != 0 {
@@ -308,19 +308,19 @@ func TestNewPublicationTakesOver(t *testing.T) {
 }
 
 func TestTooManyPublicationsAreRefused(t *testing.T) {
-	m, in := newRoom(t, "a")
+	m, input := newRoom(t, "a")
 	m.OnProgram(func([]float32, int64) {})
 	for range 100 {
 		p := packet.Packet{Publication: packet.NewPublicationID(), FirstSample: roomStart, Samples: 240, Payload: []byte{0xfc}}
-		in[0].Push(&p, start)
+		input[0].Push(&p, start)
 	}
-	if s := in[0].Stats(); s.Refused != 100-maxLanes {
+	if s := input[0].Stats(); s.Refused != 100-maxLanes {
 		t.Errorf("%d refused, want %d", s.Refused, 100-maxLanes)
 	}
 	m.RemoveInput("a")
 	p := packet.Packet{Publication: packet.NewPublicationID(), FirstSample: roomStart, Samples: 240, Payload: []byte{0xfc}}
-	in[0].Push(&p, start)
-	if s := in[0].Stats(); s.Refused != 101-maxLanes {
+	input[0].Push(&p, start)
+	if s := input[0].Stats(); s.Refused != 101-maxLanes {
 		t.Error("a removed input takes packets")
 	}
 	if len(m.roster.Load().seats) != 0 {

@@ -20,13 +20,13 @@ func goroutines() int {
 
 func TestPeekWakesNobody(t *testing.T) {
 	m := New(Config{RoomSample: func(at time.Time) int64 { return at.UnixNano() / 1000 * sampleRate / 1e6 }})
-	in := m.AddInput("a")
+	input := m.AddInput("a")
 	if levels, running := m.Peek(); running || len(levels.Strips) != 0 || m.programWanted(time.Now()) {
 		t.Errorf("a look at a resting program gave %+v, running %v", levels, running)
 	}
 	m.Levels()
 	levels, running := m.Peek()
-	if !running || len(levels.Strips) != 1 || levels.Strips[0].ParticipantID != in.id {
+	if !running || len(levels.Strips) != 1 || levels.Strips[0].ParticipantID != input.id {
 		t.Errorf("a look at a metered program gave %+v, running %v", levels, running)
 	}
 	if m.programWanted(time.Now().Add(2*meteredFor)) || m.taken.Load() {
@@ -40,7 +40,7 @@ func TestRunMixesInRealTimeAndEnds(t *testing.T) {
 		RoomSample:   func(at time.Time) int64 { return roomStart + int64(at.Sub(begin))/1000*sampleRate/1e6 },
 		ProgramDelay: 100 * time.Millisecond,
 	})
-	in := m.AddInput("a")
+	input := m.AddInput("a")
 	program, live := make(chan int64, 100), make(chan int64, 100)
 	forward := func(to chan int64) func([]float32, int64) {
 		return func(_ []float32, first int64) {
@@ -67,7 +67,7 @@ func TestRunMixesInRealTimeAndEnds(t *testing.T) {
 				}
 				last = first
 				p := packet.Packet{FirstSample: m.cfg.RoomSample(time.Now()), Samples: 240, Payload: []byte{0xfc, 0xff}}
-				in.Push(&p, time.Now())
+				input.Push(&p, time.Now())
 			case <-deadline:
 				t.Fatalf("no frames from the %s bus", name)
 			}
@@ -118,7 +118,7 @@ func FuzzPush(f *testing.F) {
 	f.Fuzz(func(t *testing.T, number, offset int64, samples int, publication byte, payload []byte) {
 		m := New(Config{RoomSample: roomSample})
 		defer m.close()
-		in := m.AddInput("a")
+		input := m.AddInput("a")
 		frames := 0
 		m.OnProgram(func(pcm []float32, _ int64) { frames++ })
 		m.SubscribeMix("b", func([]float32, int64) { frames++ })
@@ -128,7 +128,7 @@ func FuzzPush(f *testing.F) {
 				Publication: packet.PublicationID{publication % byte(1+i)}, Number: number + i*i,
 				FirstSample: roomSample(now) + offset, Samples: samples, Payload: payload,
 			}
-			in.Push(&p, now)
+			input.Push(&p, now)
 			m.liveUntil(now)
 			m.programUntil(now)
 		}

@@ -82,9 +82,9 @@ func TestJoinedFitsIntoAMessage(t *testing.T) {
 	for range MostParticipants {
 		m.Strips = append(m.Strips, signaling.StripChanged{ParticipantID: newParticipantID(), GainDB: -12.345678901234567, Pan: -0.12345678901234567})
 	}
-	data, err := signaling.Encode(m)
-	if err != nil || len(data) > signaling.MaxMessageBytes-4096 { // the rest is for the operator's servers and links
-		t.Errorf("%d bytes, %v", len(data), err)
+	payload, err := signaling.Encode(m)
+	if err != nil || len(payload) > signaling.MaxMessageBytes-4096 { // the rest is for the operator's servers and links
+		t.Errorf("%d bytes, %v", len(payload), err)
 	}
 }
 

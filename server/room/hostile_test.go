@@ -70,21 +70,21 @@ func FuzzMessagesOfAParticipant(f *testing.F) {
 			r.participants[p.id], r.order = p, append(r.order, p)
 		}
 	})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := signaling.Decode(data)
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		m, err := signaling.Decode(payload)
 		if err != nil {
 			return
 		}
 		r.call(func() {
 			if err := r.handleOwned(hostile, m); err != nil && asError(err).Code == signaling.CodeInternal {
-				t.Errorf("%s failed inside: %v", data, err)
+				t.Errorf("%s failed inside: %v", payload, err)
 			}
 			if len(r.order) != 2 || hostile.role != grant.Role || other.strip != (signaling.StripChanged{ParticipantID: other.id}) || r.air.live {
-				t.Errorf("%s did what only others may", data)
+				t.Errorf("%s did what only others may", payload)
 			}
 			for _, s := range other.held {
 				if s.From != hostile.id || s.Description != nil && !strings.Contains(s.Description.SDP, "m=audio ") && !strings.Contains(s.Description.SDP, "m=application ") {
-					t.Errorf("%s was relayed as %+v", data, s)
+					t.Errorf("%s was relayed as %+v", payload, s)
 				}
 			}
 			other.held = nil

@@ -82,11 +82,11 @@ func (s *server) answerTo(ws *websocket.Conn, text string) *signaling.Error {
 		s.t.Fatal(err)
 	}
 	for {
-		_, data, err := ws.ReadMessage()
+		_, payload, err := ws.ReadMessage()
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		m, err := signaling.Decode(data)
+		m, err := signaling.Decode(payload)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -99,8 +99,8 @@ func (s *server) answerTo(ws *websocket.Conn, text string) *signaling.Error {
 func TestBadMessagesInTheRoomAreAnsweredAndTheOthersNoticeNothing(t *testing.T) {
 	s := newServer(t, nil)
 	ws := s.raw()
-	data, err := signaling.Encode(joinAs(signaling.RolePerformer))
-	if err != nil || ws.WriteMessage(websocket.TextMessage, data) != nil {
+	payload, err := signaling.Encode(joinAs(signaling.RolePerformer))
+	if err != nil || ws.WriteMessage(websocket.TextMessage, payload) != nil {
 		t.Fatal("join-room not sent")
 	}
 	if _, _, err := ws.ReadMessage(); err != nil {

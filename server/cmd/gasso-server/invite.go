@@ -11,23 +11,23 @@ import (
 	"gasso/server"
 )
 
-// addData declares the flag that says which server is meant.
-func addData(c *cobra.Command, data *string) {
+// addFolder declares the flag that says which server is meant.
+func addFolder(c *cobra.Command, folder *string) {
 	standard := server.Default().Data
 	if v := os.Getenv("GASSO_DATA"); v != "" {
 		standard = v
 	}
-	c.Flags().StringVar(data, "data", standard, "`DIR` of the running server")
+	c.Flags().StringVar(folder, "data", standard, "`DIR` of the running server")
 }
 
 func inviteCommand() *cobra.Command {
-	var data, id, title, role, revoke string
+	var folder, id, title, role, revoke string
 	var expires time.Duration
 	c := &cobra.Command{
 		Use: "invite --room ROOM", Short: "Print an invite link", Args: cobra.NoArgs,
 		Long: "Print an invite link for a room, which is created when there is none of that id. The invite's id goes to standard error; --revoke makes an invite void.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			control := server.NewControl(data)
+			control := server.NewControl(folder)
 			if revoke != "" {
 				return control.Revoke(c.Context(), revoke)
 			}
@@ -45,7 +45,7 @@ func inviteCommand() *cobra.Command {
 			return err
 		},
 	}
-	addData(c, &data)
+	addFolder(c, &folder)
 	c.Flags().StringVar(&id, "room", "", "`ID` of the room")
 	c.Flags().StringVar(&title, "title", "", "`TITLE` of the room, when it is new")
 	c.Flags().StringVar(&role, "role", string(signaling.RolePerformer), "host, performer or listener")

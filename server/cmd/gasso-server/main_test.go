@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 // process is a running gasso-server.
 type process struct {
 	cmd    *exec.Cmd
-	data   string
+	folder string
 	links  map[string]string
 	stderr logBuffer
 }
@@ -62,13 +62,13 @@ func (b *logBuffer) String() string {
 // serveDev starts a server and waits for its links.
 func serveDev(t *testing.T, args ...string) *process {
 	t.Helper()
-	data, err := os.MkdirTemp("", "gasso")
+	folder, err := os.MkdirTemp("", "gasso")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(data) })
-	p := &process{data: data, links: map[string]string{}}
-	p.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--data", data, "--http", "127.0.0.1:0", "--rtc-udp", "0"}, args...)...) //nolint:gosec,noctx // our own
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	p := &process{folder: folder, links: map[string]string{}}
+	p.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--data", folder, "--http", "127.0.0.1:0", "--rtc-udp", "0"}, args...)...) //nolint:gosec,noctx // our own
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -145,7 +145,7 @@ func TestServePrintsLinksAndEndsOnSIGTERM(t *testing.T) {
 
 func TestOrdersReachTheRunningServer(t *testing.T) {
 	p := serveDev(t, "--ffmpeg", "off")
-	data := []string{"--data", p.data}
+	folder := []string{"--data", p.folder}
 	for _, c := range []struct {
 		args      []string
 		code      int
@@ -164,7 +164,7 @@ func TestOrdersReachTheRunningServer(t *testing.T) {
 		{[]string{"room", "close", "choir"}, 0, "", ""},
 		{[]string{"room", "close", "choir"}, 1, "", "no such room"},
 	} {
-		out, errOut, code := run(t, append(c.args, data...)...)
+		out, errOut, code := run(t, append(c.args, folder...)...)
 		if code != c.code || !strings.Contains(out, c.out) || !strings.Contains(errOut, c.errs) {
 			t.Errorf("%v: %d, %q, %q", c.args, code, out, errOut)
 		}
@@ -177,12 +177,12 @@ func TestStartFailsInWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	data := t.TempDir()
+	folder := t.TempDir()
 	for word, args := range map[string][]string{
-		"in use by another program": {"serve", "--dev", "--data", data, "--http", taken.Addr().String()},
+		"in use by another program": {"serve", "--dev", "--data", folder, "--http", taken.Addr().String()},
 		"cannot make the folder":    {"serve", "--dev", "--data", "/dev/null/x"},
-		"without encryption":        {"serve", "--data", data, "--http", ":0"},
-		"no server runs":            {"room", "list", "--data", data},
+		"without encryption":        {"serve", "--data", folder, "--http", ":0"},
+		"no server runs":            {"room", "list", "--data", folder},
 		"unknown command":           {"sing"},
 	} {
 		_, errOut, code := run(t, args...)

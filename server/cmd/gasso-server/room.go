@@ -16,13 +16,13 @@ import (
 
 // roomCommand speaks to the running server about its rooms.
 func roomCommand() *cobra.Command {
-	var data string
+	var folder string
 	root := &cobra.Command{Use: "room", Short: "List, create and close rooms"}
 	add := func(use, short string, args cobra.PositionalArgs, run func(context.Context, *server.Control, []string, io.Writer) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
-			return run(c.Context(), server.NewControl(data), args, c.OutOrStdout())
+			return run(c.Context(), server.NewControl(folder), args, c.OutOrStdout())
 		}}
-		addData(c, &data)
+		addFolder(c, &folder)
 		root.AddCommand(c)
 		return c
 	}
@@ -42,12 +42,12 @@ func roomCommand() *cobra.Command {
 	add("kick ID PARTICIPANT", "Take a participant (name or id) out of a room", cobra.ExactArgs(2), kick)
 	var asJSON bool
 	status := add("status ID", "Tell how a room is", cobra.ExactArgs(1),
-		func(ctx context.Context, control *server.Control, args []string, out io.Writer) error {
+		func(ctx context.Context, control *server.Control, args []string, to io.Writer) error {
 			st, err := control.Room(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			return printStatus(out, st, asJSON)
+			return printStatus(to, st, asJSON)
 		})
 	status.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	for _, live := range []bool{true, false} {
@@ -62,12 +62,12 @@ func roomCommand() *cobra.Command {
 	return root
 }
 
-func listRooms(ctx context.Context, control *server.Control, _ []string, out io.Writer) error {
+func listRooms(ctx context.Context, control *server.Control, _ []string, to io.Writer) error {
 	rooms, err := control.Rooms(ctx)
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ROOM\tTITLE\tPARTICIPANTS\tON AIR\tLISTENERS")
 	for _, r := range rooms {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\n", r.ID, r.Title, len(r.Participants), onAir(r), r.OnAir.Listeners)
@@ -76,7 +76,7 @@ func listRooms(ctx context.Context, control *server.Control, _ []string, out io.
 }
 
 // kick takes out everybody who is meant: one by id, or all of a name.
-func kick(ctx context.Context, control *server.Control, args []string, out io.Writer) error {
+func kick(ctx context.Context, control *server.Control, args []string, to io.Writer) error {
 	st, err := control.Room(ctx, args[0])
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func kick(ctx context.Context, control *server.Control, args []string, out io.Wr
 		if err := control.Kick(ctx, args[0], p.ID); err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(out, "%s (%s) is out\n", p.Name, p.ID)
+		_, _ = fmt.Fprintf(to, "%s (%s) is out\n", p.Name, p.ID)
 		kicked++
 	}
 	if kicked == 0 {
@@ -98,13 +98,13 @@ func kick(ctx context.Context, control *server.Control, args []string, out io.Wr
 	return nil
 }
 
-func printStatus(out io.Writer, st room.Status, asJSON bool) error {
+func printStatus(to io.Writer, st room.Status, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(out)
+		e := json.NewEncoder(to)
 		e.SetIndent("", "  ")
 		return e.Encode(st)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(w, "room\t%s (%s)\n", st.ID, st.Title)
 	_, _ = fmt.Fprintf(w, "on air\t%s\n", onAir(st))
 	_, _ = fmt.Fprintf(w, "listeners\t%d at %s\n", st.OnAir.Listeners, st.OnAir.ListenerURL)

@@ -42,7 +42,7 @@ func newLog(w io.Writer, cfg server.Config) *slog.Logger {
 }
 
 // serve runs the server until a signal ends it.
-func serve(ctx context.Context, cfg server.Config, out io.Writer) error {
+func serve(ctx context.Context, cfg server.Config, to io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	cfg.Log.Info("server starts", "version", version.String(), "data", cfg.Data)
@@ -55,7 +55,7 @@ func serve(ctx context.Context, cfg server.Config, out io.Writer) error {
 		return err
 	}
 	for _, l := range links {
-		if _, err := fmt.Fprintf(out, "%s  %s\n", l.For, l.URL); err != nil {
+		if _, err := fmt.Fprintf(to, "%s  %s\n", l.For, l.URL); err != nil {
 			return fmt.Errorf("print links: %w", err)
 		}
 	}

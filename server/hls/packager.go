@@ -45,8 +45,8 @@ type Config struct {
 	now func() time.Time // clock of the grace time; nil is time.Now
 }
 
-// Stream is one room's broadcast.
-type Stream struct {
+// Packager turns the program of one room into one epoch of its broadcast.
+type Packager struct {
 	source    *source
 	encoder   encoder
 	segmenter *segmenter
@@ -73,7 +73,7 @@ type encoderStatus struct {
 	pid      int
 }
 
-// Status is the state of a stream at one moment.
+// Status is the state of a packager at one moment.
 type Status struct {
 	Problem        string    // what is wrong and what to do next, in words; empty when all is well
 	Codec          string    // "aac" or "opus"
@@ -87,27 +87,27 @@ type Status struct {
 }
 
 // New starts the broadcast of one room. It fails when cfg names an ffmpeg that cannot be found.
-func New(cfg Config) (*Stream, error) {
+func New(cfg Config) (*Packager, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Stream{source: newSource(), onSegment: cfg.OnSegment, cancel: cancel, done: make(chan struct{})}
+	p := &Packager{source: newSource(), onSegment: cfg.OnSegment, cancel: cancel, done: make(chan struct{})}
 	what := renditionAAC
 	if cfg.FFmpeg == "" {
 		what = renditionOpus
-		s.encoder = newOpusEncoder(s.source, cfg.Log)
+		p.encoder = newOpusEncoder(p.source, cfg.Log)
 	} else {
-		s.encoder = newAACEncoder(cfg.FFmpeg, s.source, cfg.Log)
+		p.encoder = newAACEncoder(cfg.FFmpeg, p.source, cfg.Log)
 	}
 	var err error
-	if s.segmenter, err = newSegmenter(cfg, what); err != nil {
+	if p.segmenter, err = newSegmenter(cfg, what); err != nil {
 		cancel()
 		return nil, err
 	}
-	s.handler = &handler{segmenter: s.segmenter}
-	go s.runEncoder(ctx)
-	return s, nil
+	p.handler = &handler{segmenter: p.segmenter}
+	go p.runEncoder(ctx)
+	return p, nil
 }
 
 // complete fills in defaults and checks what was given.
@@ -142,60 +142,60 @@ func (cfg *Config) complete() error {
 // roomNS (room time in nanoseconds). It is called from one goroutine at a time, never blocks and
 // allocates nothing; pcm is borrowed. What the encoder's queue cannot hold is dropped and counted.
 // A hole of up to one second becomes silence, a longer one a discontinuity.
-func (s *Stream) Write(pcm []float32, roomNS int64) { s.source.write(pcm, samplesOf(roomNS)) }
+func (p *Packager) Write(pcm []float32, roomNS int64) { p.source.write(pcm, samplesOf(roomNS)) }
 
 // Handler serves the playlists and segments below the path that it is mounted at.
-func (s *Stream) Handler() http.Handler { return s.handler }
+func (p *Packager) Handler() http.Handler { return p.handler }
 
 // End finishes the broadcast: what was written is encoded, and the playlist ends. The handler goes
 // on serving. It returns once that is done, after 5 seconds at most.
-func (s *Stream) End() {
-	s.endOnce.Do(func() {
-		s.source.end()
-		stop := time.AfterFunc(endTimeout, s.cancel)
-		<-s.done
+func (p *Packager) End() {
+	p.endOnce.Do(func() {
+		p.source.end()
+		stop := time.AfterFunc(endTimeout, p.cancel)
+		<-p.done
 		stop.Stop()
-		s.cancel()
-		s.segmenter.end()
-		s.ended.Store(true)
+		p.cancel()
+		p.segmenter.end()
+		p.ended.Store(true)
 	})
 }
 
 // Close stops the encoder and waits for its goroutines; what was not yet encoded is lost. The
 // playlist ends if End was not called before.
-func (s *Stream) Close() error {
-	s.cancel()
-	s.End()
+func (p *Packager) Close() error {
+	p.cancel()
+	p.End()
 	return nil
 }
 
 // Status tells how the broadcast stands.
-func (s *Stream) Status() Status {
-	st := s.segmenter.status()
-	enc := s.encoder.status()
+func (p *Packager) Status() Status {
+	st := p.segmenter.status()
+	enc := p.encoder.status()
 	st.Problem, st.Restarts, st.EncoderPID = enc.problem, enc.restarts, enc.pid
-	st.DroppedSamples = s.source.dropped.Load()
-	st.Ended = s.ended.Load()
+	st.DroppedSamples = p.source.dropped.Load()
+	st.Ended = p.ended.Load()
 	return st
 }
 
 // runEncoder encodes run after run and feeds the segmenter, which it owns until it ends.
-func (s *Stream) runEncoder(ctx context.Context) {
-	defer close(s.done)
+func (p *Packager) runEncoder(ctx context.Context) {
+	defer close(p.done)
 	for {
-		r, ok := s.source.nextRun(ctx)
+		r, ok := p.source.nextRun(ctx)
 		if !ok {
 			return
 		}
-		s.segmenter.startRun()
-		s.encoder.encodeRun(ctx, r, s.emit)
+		p.segmenter.startRun()
+		p.encoder.encodeRun(ctx, r, p.emit)
 	}
 }
 
 // emit adds one frame and reports the segment that it finished, if any.
-func (s *Stream) emit(f frame) {
-	if seq, published := s.segmenter.append(f); published && s.onSegment != nil {
-		s.onSegment(seq)
+func (p *Packager) emit(f frame) {
+	if seq, published := p.segmenter.append(f); published && p.onSegment != nil {
+		p.onSegment(seq)
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // broadcast sends 19 s of two tones, a whole playlist, and ends.
-func broadcast(t *testing.T, cfg Config) (*Stream, string) {
-	s, base := startStream(t, cfg)
+func broadcast(t *testing.T, cfg Config) (*Packager, string) {
+	s, base := startPackager(t, cfg)
 	p := &program{t: t, s: s}
 	p.write(twoTones(440, 1000, -12, 19*sampleRate))
 	s.End()
@@ -106,8 +106,8 @@ func packetTimes(t *testing.T, url string) (pts []int64) {
 }
 
 // interrupt broadcasts 19 s and sends a signal to ffmpeg in the middle.
-func interrupt(t *testing.T, sig syscall.Signal) (*Stream, string) {
-	s, base := startStream(t, Config{FFmpeg: ffmpeg})
+func interrupt(t *testing.T, sig syscall.Signal) (*Packager, string) {
+	s, base := startPackager(t, Config{FFmpeg: ffmpeg})
 	p := &program{t: t, s: s}
 	pcm := twoTones(440, 1000, -12, 19*sampleRate)
 	half := 9*sampleRate*channels + 2*333
@@ -170,7 +170,7 @@ func checkEnvelope(t *testing.T, pcm []float32) {
 }
 
 func TestHolesInTheProgram(t *testing.T) {
-	s, base := startStream(t, Config{FFmpeg: ffmpeg, FirstSequence: 40})
+	s, base := startPackager(t, Config{FFmpeg: ffmpeg, FirstSequence: 40})
 	p := &program{t: t, s: s}
 	tone := twoTones(440, 1000, -12, 3*sampleRate)
 	p.write(tone)
@@ -207,7 +207,7 @@ func TestHolesInTheProgram(t *testing.T) {
 }
 
 func TestPoisonedProgramDoesNotStopTheBroadcast(t *testing.T) {
-	s, base := startStream(t, Config{FFmpeg: ffmpeg})
+	s, base := startPackager(t, Config{FFmpeg: ffmpeg})
 	p := &program{t: t, s: s}
 	pcm := twoTones(440, 1000, -12, 6*sampleRate)
 	for i := range pcm[:100] {
@@ -228,7 +228,7 @@ func TestEncoderThatCannotWorkIsSaidInWords(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho no such encoder >&2\nexit 1\n"), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	s, base := startStream(t, Config{FFmpeg: broken})
+	s, base := startPackager(t, Config{FFmpeg: broken})
 	s.Write(make([]float32, 2*block), startNS)
 	until(t, "the problem", func() bool { return strings.Contains(s.Status().Problem, "no such encoder") })
 	if res, _ := get(t, base+"playlist.m3u8"); res.StatusCode != 404 {
@@ -250,7 +250,7 @@ func TestBroadcastGoesOnAfterAnEncoderThatDiesOften(t *testing.T) {
 	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	s, base := startStream(t, Config{FFmpeg: wrapper})
+	s, base := startPackager(t, Config{FFmpeg: wrapper})
 	p := &program{t: t, s: s}
 	p.write(twoTones(440, 1000, -12, sampleRate))
 	until(t, "four deaths", func() bool { return s.Status().Restarts >= 3 })
@@ -294,7 +294,7 @@ func TestWriteAllocatesNothing(t *testing.T) {
 
 func TestBitrateIsAbout128(t *testing.T) {
 	for _, cfg := range []Config{{FFmpeg: ffmpeg}, {}} {
-		s, _ := startStream(t, cfg)
+		s, _ := startPackager(t, cfg)
 		p := &program{t: t, s: s}
 		p.write(audiotest.Noise(1, -20, 19*sampleRate, channels))
 		s.End()

@@ -43,9 +43,6 @@ func (c *Canceller) Process(near, far []float32) {
 	}
 }
 
-// LatencySamples is by how much Process delays the near end.
-func (c *Canceller) LatencySamples() int { return LatencySamples }
-
 // Stats is how well the canceller did shortly after Stats was called last, so ask regularly. Any
 // goroutine may, until Close.
 func (c *Canceller) Stats() Stats {

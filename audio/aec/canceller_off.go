@@ -2,17 +2,18 @@
 
 package aec
 
+import "errors"
+
+var errNotBuilt = errors.New("echo cancellation is not part of this build: build with -tags aec3, or use headphones")
+
 // Canceller is not part of this build.
 type Canceller struct{}
 
-// New returns ErrNotBuilt.
-func New() (*Canceller, error) { return nil, ErrNotBuilt }
+// New says that a canceller is not part of this build.
+func New() (*Canceller, error) { return nil, errNotBuilt }
 
 // Process leaves near as it is.
 func (c *Canceller) Process(_, _ []float32) {}
-
-// LatencySamples is 0.
-func (c *Canceller) LatencySamples() int { return 0 }
 
 // Stats is zero.
 func (c *Canceller) Stats() Stats { return Stats{} }

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// TargetLUFS is the loudness that speech is brought to.
-const TargetLUFS = -20
+// targetLUFS is the loudness that speech is brought to.
+const targetLUFS = -20
 
 const (
 	sampleRate   = 48000
@@ -158,7 +158,7 @@ func (a *AGC) step() {
 		if a.weight < longMemory {
 			up = firstUpDBS / second
 		}
-		wanted := min(max(TargetLUFS-toLUFS(a.speech), minGainDB), maxGainDB)
+		wanted := min(max(targetLUFS-toLUFS(a.speech), minGainDB), maxGainDB)
 		a.gainDB += min(max(wanted-a.gainDB, -downDBS/second), up)
 	}
 	a.increment = (float32(math.Pow(10, a.gainDB/20)) - a.linear) / stepSamples

@@ -39,8 +39,8 @@ func TestSpeechComesOutAtTheTarget(t *testing.T) {
 			if seed == 1 {
 				t.Logf("speech at %.0f dBFS (%.1f LUFS) comes out at %.1f LUFS", levelDB, before, got)
 			}
-			if math.Abs(got-TargetLUFS) > 1 {
-				t.Errorf("speech %d at %.0f dBFS (%.1f LUFS) comes out at %.1f LUFS, want %d +- 1", seed, levelDB, before, got, TargetLUFS)
+			if math.Abs(got-targetLUFS) > 1 {
+				t.Errorf("speech %d at %.0f dBFS (%.1f LUFS) comes out at %.1f LUFS, want %d +- 1", seed, levelDB, before, got, targetLUFS)
 			}
 		}
 	}
@@ -60,7 +60,7 @@ func TestChangeOfLevelIsFollowed(t *testing.T) {
 		run(New(1), pcm, 1)
 		got := loudness(pcm[40*rate:])
 		t.Logf("after a change of %+.0f dB speech comes out at %.1f LUFS", change, got)
-		if math.Abs(got-TargetLUFS) > 1.5 {
+		if math.Abs(got-targetLUFS) > 1.5 {
 			t.Errorf("after a change of %+.0f dB speech comes out at %.1f LUFS", change, got)
 		}
 	}

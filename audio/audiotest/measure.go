@@ -128,8 +128,8 @@ func pearson(a, b []float32, stride int) float64 {
 // envelopeSamples is one step of an envelope: 10 ms.
 const envelopeSamples = Rate / 100
 
-// Envelope returns the RMS of each 10 ms of mono PCM.
-func Envelope(mono []float32) []float32 {
+// envelope returns the RMS of each 10 ms of mono PCM.
+func envelope(mono []float32) []float32 {
 	steps := make([]float32, len(mono)/envelopeSamples)
 	for i := range steps {
 		sum := 0.0
@@ -146,24 +146,15 @@ func Envelope(mono []float32) []float32 {
 // one. The same speech gives nearly 1, unrelated speech little; it may have been coded, filtered
 // and scaled.
 func EnvelopeCorrelation(a, b []float32) float64 {
-	correlation, _ := EnvelopeMatch(a, b)
-	return correlation
-}
-
-// EnvelopeMatch is EnvelopeCorrelation that also tells where the shorter signal lies in the longer
-// one, in samples (a multiple of 480).
-func EnvelopeMatch(a, b []float32) (correlation float64, atSample int) {
-	short, long := smooth(Envelope(a)), smooth(Envelope(b))
+	short, long := smooth(envelope(a)), smooth(envelope(b))
 	if len(short) > len(long) {
 		short, long = long, short
 	}
-	correlation = -1
+	correlation := -1.0
 	for shift := 0; shift+len(short) <= len(long); shift++ {
-		if r := pearson(short, long[shift:shift+len(short)], 1); r > correlation {
-			correlation, atSample = r, shift*envelopeSamples
-		}
+		correlation = max(correlation, pearson(short, long[shift:shift+len(short)], 1))
 	}
-	return correlation, atSample
+	return correlation
 }
 
 // smooth averages five steps.

@@ -26,8 +26,8 @@ const (
 // ToneLevelDB is the amplitude of tone inputs in dBFS.
 const ToneLevelDB = -12
 
-// DefaultPeriodSamples is the period of a device whose Config asks for none: 5 ms.
-const DefaultPeriodSamples = 240
+// defaultPeriodSamples is the period of a device whose Config asks for none: 5 ms.
+const defaultPeriodSamples = 240
 
 // Errors that callers branch on. The errors that wrap them say more.
 var (
@@ -45,7 +45,7 @@ type Info struct {
 // Config says what to open.
 type Config struct {
 	Spec          Spec
-	PeriodSamples int          // between callbacks; 0 is DefaultPeriodSamples
+	PeriodSamples int          // between callbacks; 0 is 240
 	Log           *slog.Logger // nil is silent
 }
 
@@ -147,7 +147,7 @@ func OpenRender(cfg Config) (Render, error) {
 
 func (c Config) withDefaults() Config {
 	if c.PeriodSamples <= 0 {
-		c.PeriodSamples = DefaultPeriodSamples
+		c.PeriodSamples = defaultPeriodSamples
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

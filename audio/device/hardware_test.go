@@ -107,7 +107,7 @@ func TestMicrophonesOfAnyNumberOfChannels(t *testing.T) {
 		if got := audiotest.ToneLevelDB(heard, 0, Channels, 1000); math.Abs(got-test.leftDB) > 0.5 {
 			t.Errorf("%s: %.1f dB on the left, want %g", test.name, got, test.leftDB)
 		}
-		if got := c.Info(); got != (Format{Rate, Channels, DefaultPeriodSamples, test.description}) {
+		if got := c.Info(); got != (Format{Rate, Channels, defaultPeriodSamples, test.description}) {
 			t.Errorf("%s: format %+v", test.name, got)
 		}
 		stamp, stats := c.Stamp(), c.Stats()

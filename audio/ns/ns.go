@@ -135,8 +135,5 @@ func (s *Suppressor) load(at uint32, pcm []float32) bool {
 	return true
 }
 
-// LatencySamples is the constant of that name.
-func (s *Suppressor) LatencySamples() int { return LatencySamples }
-
 // Close frees the module.
 func (s *Suppressor) Close() { _ = s.runtime.Close(context.Background()) }

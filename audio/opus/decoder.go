@@ -36,7 +36,7 @@ func (d *Decoder) Decode(pcm []float32, payload []byte) (samples int, err error)
 	if len(payload) == 0 {
 		return 0, errBadPayload
 	}
-	return d.decode(pcm, payload, 0)
+	return d.decode(pcm, payload)
 }
 
 // Conceal fills pcm with what the signal may have been where a packet is missing. Multiples of 2.5 ms
@@ -51,7 +51,7 @@ func (d *Decoder) Conceal(pcm []float32) error {
 		if samples == 0 {
 			return d.concealSpill(pcm)
 		}
-		n, err := d.decode(pcm[:samples*d.channels], nil, 0)
+		n, err := d.decode(pcm[:samples*d.channels], nil)
 		if err != nil {
 			return err
 		}
@@ -61,27 +61,14 @@ func (d *Decoder) Conceal(pcm []float32) error {
 }
 
 func (d *Decoder) concealSpill(pcm []float32) error {
-	if _, err := d.decode(d.spill[:minFrameSamples*d.channels], nil, 0); err != nil {
+	if _, err := d.decode(d.spill[:minFrameSamples*d.channels], nil); err != nil {
 		return err
 	}
 	copy(pcm, d.spill[:])
 	return nil
 }
 
-// DecodeFEC fills pcm with the missing packet that precedes nextPayload, from the copy that
-// nextPayload carries, or by concealment when it carries none. len(pcm) must be a multiple of 2.5 ms.
-func (d *Decoder) DecodeFEC(pcm []float32, nextPayload []byte) error {
-	if d.engine == nil {
-		return ErrClosed
-	}
-	if len(nextPayload) == 0 {
-		return errBadPayload
-	}
-	_, err := d.decode(pcm, nextPayload, 1)
-	return err
-}
-
-func (d *Decoder) decode(pcm []float32, payload []byte, fec C.int) (int, error) {
+func (d *Decoder) decode(pcm []float32, payload []byte) (int, error) {
 	if len(pcm) < d.channels {
 		return 0, errShortBuffer
 	}
@@ -89,7 +76,7 @@ func (d *Decoder) decode(pcm []float32, payload []byte, fec C.int) (int, error) 
 	if len(payload) > 0 {
 		first = (*C.uchar)(&payload[0])
 	}
-	n := C.opus_decode_float(d.engine, first, C.int(len(payload)), (*C.float)(&pcm[0]), C.int(len(pcm)/d.channels), fec)
+	n := C.opus_decode_float(d.engine, first, C.int(len(payload)), (*C.float)(&pcm[0]), C.int(len(pcm)/d.channels), 0)
 	if n < 0 {
 		return 0, codeError(n)
 	}

@@ -16,7 +16,6 @@ type EncoderConfig struct {
 	LossPercent  int         // expected loss, 0 to 100; spends bits on robustness
 	Application  Application // fixed for life
 	DTX          bool        // send next to nothing in silence
-	FEC          bool        // in-band forward error correction; only SILK frames of 10 ms and more carry it
 }
 
 // Encoder turns frames of PCM into packets.
@@ -67,20 +66,13 @@ func cApplication(a Application) C.int {
 }
 
 func (e *Encoder) configure() error {
-	fec := 0
-	if e.cfg.FEC {
-		fec = 1
-	}
-	if err := e.set(C.GASSO_SET_INBAND_FEC, fec); err != nil {
-		return fmt.Errorf("set opus FEC: %w", err)
-	}
 	if err := e.SetBitrate(e.cfg.BitrateBPS); err != nil {
 		return fmt.Errorf("set opus bitrate %d: %w", e.cfg.BitrateBPS, err)
 	}
 	if err := e.SetComplexity(e.cfg.Complexity); err != nil {
 		return fmt.Errorf("set opus complexity %d: %w", e.cfg.Complexity, err)
 	}
-	if err := e.SetLossPercent(e.cfg.LossPercent); err != nil {
+	if err := e.set(C.GASSO_SET_PACKET_LOSS_PERC, e.cfg.LossPercent); err != nil {
 		return fmt.Errorf("set opus loss percentage %d: %w", e.cfg.LossPercent, err)
 	}
 	if err := e.SetDTX(e.cfg.DTX); err != nil {
@@ -134,11 +126,6 @@ func (e *Encoder) SetDTX(on bool) error {
 		value = 1
 	}
 	return e.set(C.GASSO_SET_DTX, value)
-}
-
-// SetLossPercent sets the expected loss, from 0 to 100.
-func (e *Encoder) SetLossPercent(percent int) error {
-	return e.set(C.GASSO_SET_PACKET_LOSS_PERC, percent)
 }
 
 func (e *Encoder) set(request C.int, value int) error {

@@ -12,14 +12,12 @@ enum {
 	GASSO_APPLICATION_LOWDELAY = 2051,
 	GASSO_SET_BITRATE = 4002,
 	GASSO_SET_COMPLEXITY = 4010,
-	GASSO_SET_INBAND_FEC = 4012,
 	GASSO_SET_PACKET_LOSS_PERC = 4014,
 	GASSO_SET_DTX = 4016,
 	GASSO_GET_LOOKAHEAD = 4027,
 };
 
 const char *opus_get_version_string(void);
-int opus_packet_get_nb_samples(const unsigned char *packet, int bytes, int rate);
 
 OpusEncoder *opus_encoder_create(int rate, int channels, int application, int *error);
 int opus_encode_float(OpusEncoder *e, const float *pcm, int samples, unsigned char *dst, int capacity);

@@ -10,8 +10,6 @@ package opus
 #cgo nocallback opus_encode_float
 #cgo noescape opus_decode_float
 #cgo nocallback opus_decode_float
-#cgo noescape opus_packet_get_nb_samples
-#cgo nocallback opus_packet_get_nb_samples
 #cgo nocallback gasso_opus_set
 #cgo noescape gasso_opus_get
 #cgo nocallback gasso_opus_get
@@ -41,7 +39,7 @@ type Application int
 // The applications of RFC 6716, section 2.1.
 const (
 	LowDelay Application = iota // music and speech with the smallest look-ahead; CELT only
-	VoIP                        // speech at low rates, with in-band FEC and SILK
+	VoIP                        // speech at low rates, with SILK
 	Audio                       // fidelity to the input, at a longer look-ahead
 )
 
@@ -73,18 +71,6 @@ func codeError(code C.int) error {
 
 // Version names the linked libopus, for example "libopus 1.5.2".
 func Version() string { return C.GoString(C.opus_get_version_string()) }
-
-// PacketSamples returns how many samples per channel a packet decodes to, read from its header alone.
-func PacketSamples(payload []byte) (int, error) {
-	if len(payload) == 0 {
-		return 0, errBadPayload
-	}
-	n := C.opus_packet_get_nb_samples((*C.uchar)(&payload[0]), C.int(len(payload)), SampleRate)
-	if n < 0 {
-		return 0, codeError(n)
-	}
-	return int(n), nil
-}
 
 func checkChannels(channels int) error {
 	if channels != 1 && channels != 2 {

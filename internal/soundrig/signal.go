@@ -153,17 +153,3 @@ func (r *Recording) Stop() []float32 {
 	r.end()
 	return r.PCM()
 }
-
-// Save ends recording and writes all of it to a WAV file.
-func (r *Recording) Save(path string) {
-	r.t.Helper()
-	w, err := wav.Create(path, Rate, Channels)
-	if err == nil {
-		if err = w.Write(r.Stop()); err == nil {
-			err = w.Close()
-		}
-	}
-	if err != nil {
-		r.t.Fatal(err)
-	}
-}

@@ -154,14 +154,14 @@ func (r *Rig) pactl(args ...string) string {
 	return strings.TrimSpace(string(answer))
 }
 
-// Load loads a PulseAudio module and returns its index for Unload.
-func (r *Rig) Load(module string, args ...string) string {
+// load loads a PulseAudio module and returns its index for unload.
+func (r *Rig) load(module string, args ...string) string {
 	r.t.Helper()
 	return r.pactl(append([]string{"load-module", module}, args...)...)
 }
 
-// Unload unloads a module; its devices are gone.
-func (r *Rig) Unload(index string) {
+// unload unloads a module; its devices are gone.
+func (r *Rig) unload(index string) {
 	r.t.Helper()
 	r.pactl("unload-module", index)
 }
@@ -178,7 +178,7 @@ func (r *Rig) CableOf(name string, micChannels int) Cable {
 	c := Cable{Mic: name + "_mic", MicSink: name + "_mic_sink", Speaker: name + "_speaker", Monitor: name + "_speaker.monitor"}
 	channels := "channels=" + strconv.Itoa(micChannels)
 	r.sink(c.MicSink, channels)
-	c.micModule = r.Load("module-remap-source", "source_name="+c.Mic, "master="+c.MicSink+".monitor", channels, "remix=no",
+	c.micModule = r.load("module-remap-source", "source_name="+c.Mic, "master="+c.MicSink+".monitor", channels, "remix=no",
 		"source_properties=device.description="+name+"-microphone")
 	c.speakerModule = r.sink(c.Speaker, "channels=2", "sink_properties=device.description="+name+"-speaker")
 	return c
@@ -187,14 +187,14 @@ func (r *Rig) CableOf(name string, micChannels int) Cable {
 // sink makes a sink that leads nowhere but to its monitor.
 func (r *Rig) sink(name string, args ...string) string {
 	r.t.Helper()
-	return r.Load("module-null-sink", append(args, "sink_name="+name, "rate="+strconv.Itoa(Rate), "format=float32le")...)
+	return r.load("module-null-sink", append(args, "sink_name="+name, "rate="+strconv.Itoa(Rate), "format=float32le")...)
 }
 
 // UnplugMic takes the cable's microphone away.
-func (r *Rig) UnplugMic(c Cable) { r.t.Helper(); r.Unload(c.micModule) }
+func (r *Rig) UnplugMic(c Cable) { r.t.Helper(); r.unload(c.micModule) }
 
 // UnplugSpeaker takes the cable's loudspeaker away.
-func (r *Rig) UnplugSpeaker(c Cable) { r.t.Helper(); r.Unload(c.speakerModule) }
+func (r *Rig) UnplugSpeaker(c Cable) { r.t.Helper(); r.unload(c.speakerModule) }
 
 // SetDefault makes a cable's devices the default ones.
 func (r *Rig) SetDefault(c Cable) {
@@ -203,11 +203,10 @@ func (r *Rig) SetDefault(c Cable) {
 	r.pactl("set-default-sink", c.Speaker)
 }
 
-// Echo loops the loudspeaker into the microphone, gainDB louder (negative: softer) and delay later,
-// and returns the module for Unload.
-func (r *Rig) Echo(c Cable, gainDB float64, delay time.Duration) string {
+// Echo loops the loudspeaker into the microphone, gainDB louder (negative: softer) and delay later.
+func (r *Rig) Echo(c Cable, gainDB float64, delay time.Duration) {
 	r.t.Helper()
-	module := r.Load("module-loopback", "source="+c.Monitor, "sink="+c.MicSink, "rate="+strconv.Itoa(Rate),
+	module := r.load("module-loopback", "source="+c.Monitor, "sink="+c.MicSink, "rate="+strconv.Itoa(Rate),
 		"latency_msec="+strconv.Itoa(int(delay.Milliseconds())), "source_dont_move=true", "sink_dont_move=true", "adjust_time=1")
 	var inputs []struct {
 		Index       int    `json:"index"`
@@ -219,9 +218,8 @@ func (r *Rig) Echo(c Cable, gainDB float64, delay time.Duration) string {
 	for _, input := range inputs {
 		if input.OwnerModule == module {
 			r.pactl("set-sink-input-volume", strconv.Itoa(input.Index), fmt.Sprintf("%+.2fdB", gainDB))
-			return module
+			return
 		}
 	}
 	r.t.Fatalf("the loopback has no sink input: %v", inputs)
-	return ""
 }

@@ -10,7 +10,7 @@ LDFLAGS := -X gasso/internal/version.release=$(VERSION)
 # The race detector leaves the echo canceller and the window out; both have tests without it.
 RACE_PACKAGES := ./net/... ./server/... ./audio/... ./app/session/...
 
-.PHONY: all setup build run test lint unit race e2e bench package clean
+.PHONY: all setup build run test lint unit race e2e bench bench-room package clean
 all: build
 
 # The stamp holds what was installed; it is made again when the lists change.
@@ -37,14 +37,18 @@ lint: $(SETUP)
 unit: $(SETUP)
 	go test $(FLAGS) $$(go list $(FLAGS) ./... | grep -v /internal/e2e)
 
-race: $(SETUP)
+race: build
 	go test -buildvcs=false -race $$(go list $(RACE_PACKAGES))
+	go test -buildvcs=false -race -run InProcess ./internal/e2e
 
 # End to end on real parts: sound server, ffmpeg, window, browser.
 e2e: build
 	go test $(FLAGS) -count=1 -timeout 20m -v ./internal/e2e
 
-bench: build
+bench: bench-room
+
+# CPU and memory of performers and server in a room of four.
+bench-room: build
 	go run $(FLAGS) ./internal/bench
 
 package: build

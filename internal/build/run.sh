@@ -17,15 +17,16 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-bin/gasso-server serve --dev --http "$http" --data "$data" >"$work/links" 2>"$work/server.log" &
+# The server takes no GASSO_ variable that it does not know; this one is the app's.
+env -u GASSO_UI_MAP bin/gasso-server serve --dev --http "$http" --data "$data" >"$work/links" 2>"$work/server.log" &
 server=$!
 pids+=("$server")
-for _ in $(seq 100); do
+for _ in $(seq 600); do # a busy disk takes its time to make the state safe
     grep -q '^listener ' "$work/links" && break
     kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
     sleep 0.1
 done
-grep -q '^listener ' "$work/links" || { echo "run: the server did not start; see $work/server.log" >&2; exit 1; }
+grep -q '^listener ' "$work/links" || { cat "$work/server.log" >&2; echo "run: the server did not start within a minute" >&2; exit 1; }
 host=$(awk '$1 == "host" { print $2 }' "$work/links")
 
 material() {

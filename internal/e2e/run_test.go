@@ -39,7 +39,7 @@ func TestRunSoundsInEveryCase(t *testing.T) {
 				rig.PlayPCM(audiotest.Interleave(audiotest.Speech(3, -12, 48000*60), 2), 2, cable.MicSink)
 			}
 			p := startGroup(t, env, filepath.Join(root, "internal/build/run.sh"))
-			eventually(t, 40*time.Second, "the links are printed", func() bool { return strings.Contains(p.stdout.String(), "listener  ") })
+			eventually(t, 70*time.Second, "the links are printed", func() bool { return strings.Contains(p.stdout.String(), "listener  ") })
 			if !strings.Contains(p.stdout.String(), c.says) {
 				t.Errorf("make run does not say which case it is: %s", p.stdout.String())
 			}

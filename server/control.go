@@ -138,7 +138,7 @@ func (s *Server) controlRevoke(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &what) {
 		return
 	}
-	if !validRoomID(what.ID) { // the same letters
+	if !room.ValidID(what.ID) { // the same letters
 		answer(w, http.StatusBadRequest, problem{signaling.CodeBadValue, "That is no invite id.", "Use the id that was printed when the invite was made."})
 		return
 	}

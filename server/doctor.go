@@ -106,7 +106,7 @@ func examineFFmpeg(ctx context.Context, name string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	listing, err := exec.CommandContext(ctx, path, "-hide_banner", "-encoders").Output() //nolint:gosec // the operator's own choice
+	listing, err := exec.CommandContext(ctx, path, "-hide_banner", "-encoders").Output()
 	if err != nil {
 		return "", fmt.Errorf("%s does not run: %w: install ffmpeg again", path, err)
 	}

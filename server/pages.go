@@ -10,6 +10,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"gasso/server/room"
 )
 
 // pages are the listener's pages and what they load, kept in memory with their checksums.
@@ -20,18 +22,36 @@ type page struct {
 	etag    string
 }
 
-// assetKinds are the files that may be served, by their ending.
-var assetKinds = map[string]string{
-	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-	".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon", ".woff2": "font/woff2",
-	".webmanifest": "application/manifest+json", ".json": "application/json",
+// assetKind is the content type of a file that may be served, by its ending; empty for any other.
+func assetKind(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	case ".ico":
+		return "image/x-icon"
+	case ".woff2":
+		return "font/woff2"
+	case ".webmanifest":
+		return "application/manifest+json"
+	case ".json":
+		return "application/json"
+	}
+	return ""
 }
 
 // loadPages reads every file that a browser may see.
 func loadPages(files fs.FS) (pages, error) {
 	p := pages{}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || assetKinds[path.Ext(name)] == "" {
+		if err != nil || d.IsDir() || assetKind(name) == "" {
 			return err
 		}
 		content, err := fs.ReadFile(files, name)
@@ -52,7 +72,7 @@ func (p pages) serve(w http.ResponseWriter, r *http.Request, name string) {
 		http.NotFound(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", assetKinds[path.Ext(name)])
+	w.Header().Set("Content-Type", assetKind(name))
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	w.Header().Set("Cache-Control", "no-cache") // ask each time, by checksum
 	w.Header().Set("ETag", file.etag)
@@ -91,7 +111,7 @@ func (s *Server) serveRoomPage(w http.ResponseWriter, r *http.Request) {
 // serveJoinPage serves the invitation. It tells nothing of the room, since the token stays in the
 // browser.
 func (s *Server) serveJoinPage(w http.ResponseWriter, r *http.Request) {
-	if !validRoomID(r.PathValue("id")) {
+	if !room.ValidID(r.PathValue("id")) {
 		http.NotFound(w, r)
 		return
 	}

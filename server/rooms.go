@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -18,11 +17,6 @@ const demoRoom = "demo"
 
 // devTokenLife is how long the host link that --dev prints is good for.
 const devTokenLife = 30 * 24 * time.Hour
-
-var roomID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-
-// validRoomID tells whether id can name a room: 1 to 64 letters, digits, - or _.
-func validRoomID(id string) bool { return roomID.MatchString(id) }
 
 // restoreRooms opens the rooms of configuration and state, and demo under --dev.
 func (s *Server) restoreRooms() error {

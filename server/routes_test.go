@@ -23,7 +23,7 @@ func bearer(t *testing.T, s *Server, id string, role signaling.Role) string {
 // ask sends one request and returns status, headers and body.
 func ask(t *testing.T, s *Server, method, path, body string, header map[string]string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequest(method, s.base+path, strings.NewReader(body)) //nolint:noctx // the test's own server
+	req, err := http.NewRequest(method, s.base+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestForeignNamesAndOriginsAreRefused(t *testing.T) {
 // status is ask for answers that may have no end.
 func status(t *testing.T, s *Server, path string, header map[string]string) int {
 	t.Helper()
-	req, err := http.NewRequest("GET", s.base+path, nil) //nolint:noctx // the test's own server
+	req, err := http.NewRequest("GET", s.base+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestOperationsListener(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
-	rebound, err := http.NewRequest(http.MethodGet, "http://"+s.OpsAddr().String()+"/metrics", nil) //nolint:noctx // the test's own server
+	rebound, err := http.NewRequest(http.MethodGet, "http://"+s.OpsAddr().String()+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ func (c *Config) muxConfig(log *slog.Logger) (peer.MuxConfig, error) {
 }
 
 func portRange(first, last int) *peer.PortRange {
-	return &peer.PortRange{Min: uint16(first), Max: uint16(last)} //nolint:gosec // validated
+	return &peer.PortRange{Min: uint16(first), Max: uint16(last)} // validated
 }
 
 func (s *Server) openPages() (err error) {

@@ -77,7 +77,7 @@ func linkOf(t *testing.T, s *Server, who string) string {
 // get fetches an address and returns status and body.
 func get(t *testing.T, address string) (int, string) {
 	t.Helper()
-	resp, err := http.Get(address) //nolint:gosec,noctx // the test's own server
+	resp, err := http.Get(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func get(t *testing.T, address string) (int, string) {
 func TestTwoPerformersHearEachOtherAndListenersHearBoth(t *testing.T) {
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {
-		t.Skip("ffmpeg is not installed")
+		t.Fatal("ffmpeg is missing: run make setup")
 	}
 	s, stop := start(t, testConfig(t))
 	a := joinRoom(t, linkOf(t, s, "performer"), "Ai", 440)

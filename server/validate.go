@@ -185,7 +185,7 @@ func (c *Config) checkICE() error {
 func (c *Config) checkRooms() error {
 	seen := map[string]bool{}
 	for _, r := range c.Rooms {
-		if !validRoomID(r.ID) {
+		if !room.ValidID(r.ID) {
 			return fmt.Errorf("rooms: %q is no room id: use 1 to 64 letters, digits, - or _", r.ID)
 		}
 		if seen[r.ID] {

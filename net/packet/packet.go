@@ -71,13 +71,13 @@ type Packet struct {
 }
 
 // Timestamp is the packet's RTP time stamp at 48 kHz.
-func (p *Packet) Timestamp() uint32 { return uint32(p.FirstSample) } //nolint:gosec // the low bits are meant
+func (p *Packet) Timestamp() uint32 { return uint32(p.FirstSample) } // the low bits are meant
 
 // PutExtension writes the payload of the packet identity extension: the generation, then the 40 bits
 // of the number, big-endian.
 func (p *Packet) PutExtension(dst *[ExtensionSize]byte) {
 	dst[0], dst[1] = p.Generation, byte(p.Number>>32)
-	binary.BigEndian.PutUint32(dst[2:], uint32(p.Number)) //nolint:gosec // the low bits are meant
+	binary.BigEndian.PutUint32(dst[2:], uint32(p.Number)) // the low bits are meant
 }
 
 // SetIdentity fills Generation, Number and FirstSample from what one RTP packet carried. near is the
@@ -95,5 +95,5 @@ func (p *Packet) SetIdentity(extension []byte, timestamp uint32, near int64) err
 
 // UnwrapSample returns the sample position nearest to near whose low 32 bits are timestamp.
 func UnwrapSample(timestamp uint32, near int64) int64 {
-	return near + int64(int32(timestamp-uint32(near))) //nolint:gosec // modular arithmetic is meant
+	return near + int64(int32(timestamp-uint32(near))) // modular arithmetic is meant
 }

@@ -67,6 +67,9 @@ func newRoomMessage(name string) Message {
 	return nil
 }
 
+// ErrTooLong tells that a message has more than MaxMessageBytes.
+var ErrTooLong = errors.New("the message is too long")
+
 // Encode writes a message as one JSON object whose first field is its type.
 func Encode(m Message) ([]byte, error) {
 	body, err := json.Marshal(m)
@@ -81,8 +84,8 @@ func Encode(m Message) ([]byte, error) {
 	}
 	b.Write(body[1:])
 	if b.Len() > MaxMessageBytes {
-		return nil, fmt.Errorf("encode %s message: %d bytes are more than the %d that one message may have",
-			m.Type(), b.Len(), MaxMessageBytes)
+		return nil, fmt.Errorf("encode %s message: %w: %d bytes are more than the %d that one may have",
+			m.Type(), ErrTooLong, b.Len(), MaxMessageBytes)
 	}
 	return b.Bytes(), nil
 }

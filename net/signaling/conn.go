@@ -86,7 +86,6 @@ func newConn(ws *websocket.Conn, log *slog.Logger, t timing) *Conn {
 func (c *Conn) Send(m Message) error {
 	payload, err := Encode(m)
 	if err != nil {
-		c.log.Error("message not sent", "type", m.Type(), "error", err) // the caller may have nobody to tell
 		return err
 	}
 	select {

@@ -279,13 +279,13 @@ func TestWhatIsQueuedIsBoundedInBytes(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsTooLongIsLogged(t *testing.T) {
-	var log strings.Builder
-	c := &Conn{log: slog.New(slog.NewTextHandler(&log, nil)), outgoing: make(chan []byte, sendQueue), finishing: make(chan struct{})}
-	if err := c.Send(&Chat{Text: strings.Repeat("a", MaxMessageBytes)}); err == nil {
-		t.Error("it was sent")
+func TestAMessageThatIsTooLongIsRefused(t *testing.T) {
+	c := &Conn{outgoing: make(chan []byte, sendQueue), finishing: make(chan struct{})}
+	err := c.Send(&Chat{Text: strings.Repeat("a", MaxMessageBytes)})
+	if !errors.Is(err, ErrTooLong) || !strings.Contains(err.Error(), "chat") || strings.Contains(err.Error(), "aaa") {
+		t.Errorf("got %.200v", err)
 	}
-	if !strings.Contains(log.String(), "type=chat") || strings.Contains(log.String(), "aaa") {
-		t.Errorf("log: %.200s", log.String())
+	if len(c.outgoing) != 0 {
+		t.Error("it was sent")
 	}
 }

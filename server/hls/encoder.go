@@ -62,9 +62,9 @@ type aacRun struct {
 }
 
 func newAACEncoder(path string, src *source, log *slog.Logger) *aacEncoder {
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // only spreads restarts
+	seed := uint64(time.Now().UnixNano()) // only spreads restarts
 	return &aacEncoder{path: path, source: src, log: log,
-		backoff: backoff.New(restartMin, restartMax, rand.New(rand.NewPCG(seed, seed)))} //nolint:gosec // as above
+		backoff: backoff.New(restartMin, restartMax, rand.New(rand.NewPCG(seed, seed)))}
 }
 
 func (e *aacEncoder) status() encoderStatus {
@@ -173,7 +173,7 @@ func (e *aacEncoder) command(ctx context.Context) *exec.Cmd {
 		"-f", "f32le", "-ar", "48000", "-ac", "2", "-i", "pipe:0",
 		"-c:a", "aac", "-aac_coder", "fast", // the default clicks on pure tones: errors 6 dB below them for 5 ms, against 58
 		"-profile:a", "aac_low", "-b:a", "128k",
-		"-flush_packets", "1", "-f", "adts", "pipe:1") //nolint:gosec // the operator names the path
+		"-flush_packets", "1", "-f", "adts", "pipe:1")
 	cmd.WaitDelay = time.Second
 	detach(cmd)
 	return cmd

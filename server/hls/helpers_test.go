@@ -81,7 +81,7 @@ func until(t *testing.T, what string, ok func() bool) {
 
 func get(t *testing.T, url string) (*http.Response, []byte) {
 	t.Helper()
-	res, err := http.Get(url) //nolint:noctx // a test
+	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

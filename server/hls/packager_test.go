@@ -63,13 +63,13 @@ func TestTonesComeBackThroughFFmpeg(t *testing.T) {
 
 func TestTonesComeBackThroughGStreamer(t *testing.T) {
 	if _, err := exec.LookPath("gst-launch-1.0"); err != nil {
-		t.Skip("gst-launch-1.0 is not installed")
+		t.Fatal("gst-launch-1.0 is missing: run make setup")
 	}
 	_, base := broadcast(t, Config{FFmpeg: ffmpeg})
 	file := filepath.Join(t.TempDir(), "pcm")
 	output(t, "gst-launch-1.0", "-q", "souphttpsrc", "location="+base+"playlist.m3u8", "!", "hlsdemux", "!", "decodebin", "!",
 		"audioconvert", "!", "audioresample", "!", "audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=2", "!", "filesink", "location="+file)
-	raw, err := os.ReadFile(file) //nolint:gosec // the test's own
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestPoisonedProgramDoesNotStopTheBroadcast(t *testing.T) {
 
 func TestEncoderThatCannotWorkIsSaidInWords(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho no such encoder >&2\nexit 1\n"), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho no such encoder >&2\nexit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s, base := startPackager(t, Config{FFmpeg: broken})
@@ -247,7 +247,7 @@ func TestBroadcastGoesOnAfterAnEncoderThatDiesOften(t *testing.T) {
 	folder := t.TempDir()
 	wrapper := filepath.Join(folder, "ffmpeg") // dies of what it reads in its first four lives
 	script := "#!/bin/sh\ncd " + folder + "\necho >> lives\nif [ $(wc -l < lives) -le 4 ]; then head -c 4000 > /dev/null; exit 9; fi\nexec " + real + " \"$@\"\n"
-	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s, base := startPackager(t, Config{FFmpeg: wrapper})

@@ -161,7 +161,7 @@ func (s *segmenter) append(f frame) (sequence int64, published bool) {
 			discontinuity: s.discontinuous}}
 		s.discontinuous = false
 	}
-	s.open.samples = append(s.open.samples, &fmp4.Sample{Duration: uint32(f.samples), Payload: f.payload}) //nolint:gosec // thousands
+	s.open.samples = append(s.open.samples, &fmp4.Sample{Duration: uint32(f.samples), Payload: f.payload})
 	s.open.filled += f.samples
 	s.runSamples += f.samples
 	if s.open.filled >= s.partSamples {
@@ -178,7 +178,7 @@ func (s *segmenter) closePart() {
 	}
 	var buf seekablebuffer.Buffer
 	err := fmp4.Part{SequenceNumber: s.fragment, Tracks: []*fmp4.PartTrack{{ID: trackID,
-		BaseTime: uint64(s.mediaSamples), Samples: o.samples}}}.Marshal(&buf) //nolint:gosec // never negative
+		BaseTime: uint64(s.mediaSamples), Samples: o.samples}}}.Marshal(&buf) // never negative
 	if err != nil {
 		panic(fmt.Sprintf("hls: write movie fragment to memory: %v", err))
 	}

@@ -120,7 +120,7 @@ func TestKeyStaysPrivateAndSurvives(t *testing.T) {
 	if _, err := open(t, dir).Verify(token, now); err != nil {
 		t.Errorf("after a restart: %v", err)
 	}
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // what is tested
+	if err := os.Chmod(path, 0o644); err != nil { // what is tested
 		t.Fatal(err)
 	}
 	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {

@@ -14,5 +14,5 @@ func Descriptors() (int, error) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, fmt.Errorf("read limit of open files: %w", err)
 	}
-	return int(min(uint64(limit.Cur), maxDescriptors)), nil //nolint:gosec,unconvert // bounded; signed on some systems
+	return int(min(uint64(limit.Cur), maxDescriptors)), nil // bounded; signed on some systems
 }

@@ -9,7 +9,7 @@ import (
 
 // residentBytes is the memory that the process holds in RAM.
 func residentBytes() (int64, error) {
-	p, err := process.NewProcess(int32(os.Getpid())) //nolint:gosec // process ids fit
+	p, err := process.NewProcess(int32(os.Getpid()))
 	if err != nil {
 		return 0, fmt.Errorf("read own process: %w", err)
 	}
@@ -17,5 +17,5 @@ func residentBytes() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read own memory: %w", err)
 	}
-	return int64(m.RSS), nil //nolint:gosec // memory fits
+	return int64(m.RSS), nil
 }

@@ -62,8 +62,8 @@ func FuzzMessagesOfAParticipant(f *testing.F) {
 	}
 	f.Cleanup(func() { _ = reg.Delete("demo") })
 	grant := Grant{Role: signaling.RolePerformer}
-	hostile := newParticipant("p00000000000000aa", &entry{join: joinAs(grant.Role), grant: grant})
-	other := newParticipant("p00000000000000bb", &entry{join: joinAs(grant.Role), grant: grant})
+	hostile := newParticipant("p00000000000000aa", &entry{join: joinAs(grant.Role), grant: grant}, r.log)
+	other := newParticipant("p00000000000000bb", &entry{join: joinAs(grant.Role), grant: grant}, r.log)
 	r.call(func() {
 		for _, p := range []*participant{hostile, other} {
 			p.track = r.newTrack(p.id)

@@ -52,7 +52,7 @@ func (r *Room) admit(e *entry) (*participant, error) {
 		r.replace(known, nil)
 		r.remove(known, signaling.LeftByWish)
 	}
-	return r.enter(newParticipant(id, e), e)
+	return r.enter(newParticipant(id, e, r.log), e)
 }
 
 // replace ends a connection in favour of a newer one.

@@ -1,6 +1,8 @@
 package room
 
 import (
+	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -36,6 +38,7 @@ const (
 // participant is somebody in a room. Its fields belong to the room's goroutine, except those below mu.
 type participant struct {
 	id, name    string
+	log         *slog.Logger
 	role        signaling.Role
 	topology    signaling.Topology
 	receive     signaling.Receive
@@ -60,9 +63,9 @@ type participant struct {
 	link *mediaLink          // nil for listeners and without media
 }
 
-func newParticipant(id string, e *entry) *participant {
+func newParticipant(id string, e *entry, log *slog.Logger) *participant {
 	p := &participant{
-		id: id, role: e.grant.Role, inviteID: e.grant.InviteID,
+		id: id, log: log, role: e.grant.Role, inviteID: e.grant.InviteID,
 		strip: signaling.StripChanged{ParticipantID: id},
 		off:   make(map[string]bool), subscribed: make(map[string]*mediaLink),
 		chat:   rate.NewLimiter(chatASecond, chatBurst),
@@ -107,7 +110,14 @@ func (p *participant) send(m signaling.Message) {
 	}
 	p.mu.Unlock()
 	if conn != nil {
-		_ = conn.Send(m) // a connection that fails ends by itself
+		p.queue(conn, m)
+	}
+}
+
+// queue puts a message into a connection's queue. A connection that fails ends by itself and says why.
+func (p *participant) queue(conn *signaling.Conn, m signaling.Message) {
+	if err := conn.Send(m); errors.Is(err, signaling.ErrTooLong) {
+		p.log.Error("message not sent", "participant", p.id, "error", err)
 	}
 }
 
@@ -140,7 +150,7 @@ func signalBytes(s *signaling.Signal) int {
 // then what was held.
 func (p *participant) attach(conn *signaling.Conn, first []signaling.Message) (before *signaling.Conn) {
 	for _, m := range first {
-		_ = conn.Send(m)
+		p.queue(conn, m)
 	}
 	p.mu.Lock()
 	before, p.conn = p.conn, conn
@@ -148,7 +158,7 @@ func (p *participant) attach(conn *signaling.Conn, first []signaling.Message) (b
 	p.held = nil
 	p.mu.Unlock()
 	for _, m := range held {
-		_ = conn.Send(m)
+		p.queue(conn, m)
 	}
 	return before
 }

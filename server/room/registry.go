@@ -41,7 +41,7 @@ func NewRegistry(cfg Config) *Registry {
 
 // Create opens a room. A server at its limits returns a *limits.Refusal.
 func (reg *Registry) Create(options Options) (*Room, error) {
-	if !roomIDPattern.MatchString(options.ID) {
+	if !ValidID(options.ID) {
 		return nil, ErrBadID
 	}
 	if options.Title = cleanText(options.Title, maxTitleRunes); options.Title == "" {

@@ -18,6 +18,9 @@ func randomBytes(n int) []byte {
 // newParticipantID draws an id that cannot be mistaken for signaling.ServerID or MixID.
 func newParticipantID() string { return "p" + hex.EncodeToString(randomBytes(8)) }
 
+// ValidID reports whether id can name a room: 1 to 64 ASCII letters, digits, hyphens and underscores.
+func ValidID(id string) bool { return roomIDPattern.MatchString(id) }
+
 func validParticipantID(id string) bool { return participantIDPattern.MatchString(id) }
 
 var (

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "gasso-server")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil { //nolint:gosec,noctx // our own
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		panic(string(out))
 	}
 	code := m.Run()
@@ -68,7 +68,7 @@ func serveDev(t *testing.T, args ...string) *process {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	p := &process{folder: folder, links: map[string]string{}}
-	p.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--data", folder, "--http", "127.0.0.1:0", "--rtc-udp", "0"}, args...)...) //nolint:gosec,noctx // our own
+	p.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--data", folder, "--http", "127.0.0.1:0", "--rtc-udp", "0"}, args...)...)
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -96,7 +96,7 @@ func serveDev(t *testing.T, args ...string) *process {
 // run runs a command to its end.
 func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	c := exec.Command(binary, args...) //nolint:gosec,noctx // our own
+	c := exec.Command(binary, args...)
 	var out, errOut bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errOut
 	err := c.Run()
@@ -114,7 +114,7 @@ func TestServePrintsLinksAndEndsOnSIGTERM(t *testing.T) {
 		t.Errorf("links %v", p.links)
 	}
 	for _, link := range p.links {
-		resp, err := http.Get(link) //nolint:gosec,noctx // our own
+		resp, err := http.Get(link)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,9 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"gasso/audio/audiotest"
 	"gasso/internal/soundrig"
 )
+
+// TestMain allows only what is meant to stay: closing a dead device may block for ever, which is why
+// each is closed in a goroutine of its own.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("gasso/audio/device.(*hardware).abandon.func1"))
+}
 
 const (
 	patience     = 20 * time.Second

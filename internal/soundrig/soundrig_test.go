@@ -7,9 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"gasso/audio/audiotest"
 	"gasso/audio/wav"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // recorded waits until a recording holds so many samples a channel.
 func recorded(t *testing.T, r *Recording, samples int) {

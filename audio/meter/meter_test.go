@@ -115,7 +115,7 @@ func TestMomentaryAndShortTerm(t *testing.T) {
 func TestIntegratedLoudnessAgreesWithFFmpeg(t *testing.T) {
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {
-		t.Skip("ffmpeg is not installed")
+		t.Fatal("ffmpeg is missing; run make setup")
 	}
 	rnd := rand.New(rand.NewSource(7))
 	pcm := make([]float32, 2*12*sampleRate)

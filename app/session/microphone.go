@@ -161,7 +161,7 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 	mic.SetMuted(m.muted)
 	m.mic, m.micFar, m.before = mic, m.far, nil
 	publication := &signaling.Publication{
-		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, //nolint:gosec // wraps by design
+		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, // Generation wraps by design
 		FrameSamples: samples, LookAheadSamples: mic.LookAheadSamples(), Music: m.processing.Music,
 	}
 	m.published++

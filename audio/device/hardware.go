@@ -221,7 +221,7 @@ func freeContext(context *malgo.AllocatedContext) {
 func start(context *malgo.AllocatedContext, way direction, info *malgo.DeviceInfo, period int, f process) (*hardware, error) {
 	config := malgo.DefaultDeviceConfig(way.kind)
 	config.SampleRate = Rate
-	config.PeriodSizeInFrames = uint32(period) //nolint:gosec // small
+	config.PeriodSizeInFrames = uint32(period)
 	config.PerformanceProfile = malgo.LowLatency
 	config.Capture.Format = malgo.FormatF32
 	config.Capture.Channels = 0 // as many as there are; toStereo maps them
@@ -246,7 +246,7 @@ func start(context *malgo.AllocatedContext, way direction, info *malgo.DeviceInf
 		return nil, err
 	}
 	if way == capturing {
-		h.channels.Store(int32(device.CaptureChannels())) //nolint:gosec // small
+		h.channels.Store(int32(device.CaptureChannels()))
 	}
 	h.device = device
 	if err := device.Start(); err != nil {

@@ -143,5 +143,5 @@ func pack(left, right float32) uint64 {
 }
 
 func unpack(v uint64) (left, right float32) {
-	return math.Float32frombits(uint32(v >> 32)), math.Float32frombits(uint32(v)) //nolint:gosec // the low bits are meant
+	return math.Float32frombits(uint32(v >> 32)), math.Float32frombits(uint32(v))
 }

@@ -194,7 +194,7 @@ func (e encoding) decode(dst []float32, raw []byte) {
 		}
 	case e.bits == 32:
 		for i := range dst {
-			dst[i] = float32(int32(binary.LittleEndian.Uint32(raw[4*i:]))) / (1 << 31) //nolint:gosec // two's complement
+			dst[i] = float32(int32(binary.LittleEndian.Uint32(raw[4*i:]))) / (1 << 31)
 		}
 	case e.bits == 24:
 		for i := range dst {
@@ -203,7 +203,7 @@ func (e encoding) decode(dst []float32, raw []byte) {
 		}
 	case e.bits == 16:
 		for i := range dst {
-			dst[i] = float32(int16(binary.LittleEndian.Uint16(raw[2*i:]))) / (1 << 15) //nolint:gosec // two's complement
+			dst[i] = float32(int16(binary.LittleEndian.Uint16(raw[2*i:]))) / (1 << 15)
 		}
 	default:
 		for i := range dst {

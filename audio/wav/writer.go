@@ -48,20 +48,20 @@ func create(path string, enc encoding) (*Writer, error) {
 	return w, nil
 }
 
-// header describes what has been written so far.
+// header describes what has been written so far; check has made sure that its numbers fit.
 func (w *Writer) header() []byte {
-	size := uint32(min(w.bytes, math.MaxUint32-headerBytes)) //nolint:gosec // bounded; longer files say the most they can
+	size := uint32(min(w.bytes, math.MaxUint32-headerBytes)) // longer files say the most they can
 	h := make([]byte, 0, headerBytes)
 	h = append(h, "RIFF"...)
 	h = binary.LittleEndian.AppendUint32(h, headerBytes-8+size)
 	h = append(h, "WAVEfmt "...)
 	h = binary.LittleEndian.AppendUint32(h, 16)
 	h = binary.LittleEndian.AppendUint16(h, w.enc.tag)
-	h = binary.LittleEndian.AppendUint16(h, uint16(w.enc.channels))                //nolint:gosec // checked
-	h = binary.LittleEndian.AppendUint32(h, uint32(w.enc.rate))                    //nolint:gosec // checked
-	h = binary.LittleEndian.AppendUint32(h, uint32(w.enc.rate*w.enc.frameBytes())) //nolint:gosec // checked
-	h = binary.LittleEndian.AppendUint16(h, uint16(w.enc.frameBytes()))            //nolint:gosec // checked
-	h = binary.LittleEndian.AppendUint16(h, uint16(w.enc.bits))                    //nolint:gosec // checked
+	h = binary.LittleEndian.AppendUint16(h, uint16(w.enc.channels))
+	h = binary.LittleEndian.AppendUint32(h, uint32(w.enc.rate))
+	h = binary.LittleEndian.AppendUint32(h, uint32(w.enc.rate*w.enc.frameBytes()))
+	h = binary.LittleEndian.AppendUint16(h, uint16(w.enc.frameBytes()))
+	h = binary.LittleEndian.AppendUint16(h, uint16(w.enc.bits))
 	h = append(h, "data"...)
 	return binary.LittleEndian.AppendUint32(h, size)
 }
@@ -107,7 +107,7 @@ func (e encoding) encode(raw []byte, pcm []float32) []byte {
 			continue
 		}
 		scaled := math.Round(float64(max(-1, min(1, v))) * (1<<15 - 1))
-		raw = binary.LittleEndian.AppendUint16(raw, uint16(int16(scaled))) //nolint:gosec // bounded
+		raw = binary.LittleEndian.AppendUint16(raw, uint16(int16(scaled)))
 	}
 	return raw
 }

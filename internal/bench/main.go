@@ -67,7 +67,7 @@ func room(out io.Writer, name string, args []string) error {
 		if err != nil {
 			return err
 		}
-		pids = append(pids, int32(c.Process.Pid)) //nolint:gosec // process ids fit
+		pids = append(pids, int32(c.Process.Pid))
 	}
 	time.Sleep(warmUp)
 	samplers := make([]*procstat.Sampler, len(pids))
@@ -151,7 +151,7 @@ func (g *group) server() (base string, pid int32, err error) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "listener") {
-			return "http://" + address, int32(c.Process.Pid), nil //nolint:gosec // process ids fit
+			return "http://" + address, int32(c.Process.Pid), nil
 		}
 	}
 	return "", 0, errors.New("the server did not start")

@@ -69,7 +69,7 @@ func Run(ctx context.Context, v Visit) (*Report, error) {
 		return nil, fmt.Errorf("write order: %w", err)
 	}
 	var complaint bytes.Buffer
-	cmd := exec.CommandContext(ctx, node, filepath.Join(folder, "listener.mjs"), string(order)) //nolint:gosec // our own script
+	cmd := exec.CommandContext(ctx, node, filepath.Join(folder, "listener.mjs"), string(order))
 	cmd.Stderr = &complaint
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.Output()

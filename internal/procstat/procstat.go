@@ -23,7 +23,7 @@ type Usage struct {
 
 // NewSampler starts to measure this process.
 func NewSampler(now time.Time) *Sampler {
-	return NewSamplerOf(int32(os.Getpid()), now) //nolint:gosec // process ids fit
+	return NewSamplerOf(int32(os.Getpid()), now)
 }
 
 // NewSamplerOf starts to measure another process of this machine.
@@ -42,7 +42,7 @@ func (s *Sampler) Sample(now time.Time) (u Usage) {
 		return u
 	}
 	if m, err := s.process.MemoryInfo(); err == nil {
-		u.MemoryBytes = int64(m.RSS) //nolint:gosec // far below the limit
+		u.MemoryBytes = int64(m.RSS)
 	}
 	cpu := cpuSeconds(s.process)
 	if span := now.Sub(s.at).Seconds(); span > 0 {

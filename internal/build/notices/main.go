@@ -48,7 +48,7 @@ func run() error {
 		}
 		fmt.Fprintf(&out, "==== %s\n\n%s\n\n", n.name, bytes.TrimSpace(text))
 	}
-	return os.WriteFile(target, out.Bytes(), 0o644) //nolint:gosec // meant to be read
+	return os.WriteFile(target, out.Bytes(), 0o644)
 }
 
 type notice struct{ name, file string }

@@ -48,8 +48,7 @@ type Report struct {
 	Tall          int         `json:"tall"`          // CSS pixels that do not fit the height
 }
 
-// ErrMissing tells that node, playwright-core or Chromium is not installed.
-var ErrMissing = errors.New("browser tests need node, chromium and `make setup`")
+var errMissing = errors.New("node, playwright-core or Chromium is missing; run make setup")
 
 // Run carries out one visit, in a fresh browser with an empty profile.
 func Run(ctx context.Context, v Visit) (*Report, error) {
@@ -57,11 +56,11 @@ func Run(ctx context.Context, v Visit) (*Report, error) {
 	folder := filepath.Dir(self)
 	node, err := exec.LookPath("node")
 	if err != nil {
-		return nil, ErrMissing
+		return nil, errMissing
 	}
 	for _, path := range []string{"/usr/bin/chromium", filepath.Join(folder, "../../node_modules/playwright-core")} {
 		if _, err := os.Stat(path); err != nil {
-			return nil, ErrMissing
+			return nil, errMissing
 		}
 	}
 	order, err := json.Marshal(v)

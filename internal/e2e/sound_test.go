@@ -74,7 +74,7 @@ func echoAndOwn(t *testing.T, delay time.Duration, aec string) (echoDB, ownDB fl
 	rig := soundrig.Start(t)
 	defer rig.Close()
 	ann, bo := rig.Cable("ann"), rig.Cable("bo")
-	rig.Echo(bo, -6, delay)
+	rig.Echo(&bo, -6, delay)
 	s := startServer(t, nil)
 	defer s.stop()
 	off := []string{"--ns", "off", "--agc", "off"}

@@ -5,8 +5,6 @@ package soundrig
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -203,23 +201,3 @@ func (r *Rig) SetDefault(c Cable) {
 	r.pactl("set-default-sink", c.Speaker)
 }
 
-// Echo loops the loudspeaker into the microphone, gainDB louder (negative: softer) and delay later.
-func (r *Rig) Echo(c Cable, gainDB float64, delay time.Duration) {
-	r.t.Helper()
-	module := r.load("module-loopback", "source="+c.Monitor, "sink="+c.MicSink, "rate="+strconv.Itoa(Rate),
-		"latency_msec="+strconv.Itoa(int(delay.Milliseconds())), "source_dont_move=true", "sink_dont_move=true", "adjust_time=1")
-	var inputs []struct {
-		Index       int    `json:"index"`
-		OwnerModule string `json:"owner_module"`
-	}
-	if err := json.Unmarshal([]byte(r.pactl("-f", "json", "list", "sink-inputs")), &inputs); err != nil {
-		r.t.Fatalf("list sink inputs: %v", err)
-	}
-	for _, input := range inputs {
-		if input.OwnerModule == module {
-			r.pactl("set-sink-input-volume", strconv.Itoa(input.Index), fmt.Sprintf("%+.2fdB", gainDB))
-			return
-		}
-	}
-	r.t.Fatalf("the loopback has no sink input: %v", inputs)
-}

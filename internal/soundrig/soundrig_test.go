@@ -60,7 +60,7 @@ func TestEchoComesSofterAndLater(t *testing.T) {
 	for _, delay := range []time.Duration{40 * time.Millisecond, 120 * time.Millisecond} {
 		rig := Start(t)
 		c := rig.Cable("a")
-		rig.Echo(c, -6, delay)
+		rig.Echo(&c, -6, delay)
 		speaker, mic := rig.Record(c.Monitor), rig.Record(c.Mic)
 		recorded(t, mic, 2*Rate) // until the loop has settled
 		rig.PlayPCM(audiotest.Interleave(audiotest.Speech(5, -20, 5*Rate), Channels), Channels, c.Speaker).Wait()

@@ -200,4 +200,3 @@ func (r *Rig) SetDefault(c Cable) {
 	r.pactl("set-default-source", c.Mic)
 	r.pactl("set-default-sink", c.Speaker)
 }
-

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -92,20 +91,7 @@ func echoAndOwn(t *testing.T, delay time.Duration, aec string) (echoDB, ownDB fl
 	recording = rig.Record(ann.Monitor)
 	rig.Play(near, bo.MicSink).Wait()
 	own := recording.Stop()
-	t.Logf("aec %s: echo %.1f dB RMS over all, %.1f dB typically", aec, audiotest.RMSDB(echo), typicalDB(echo))
 	return audiotest.RMSDB(echo), audiotest.RMSDB(own)
-}
-
-// typicalDB is the median RMS of half seconds: the loop from loudspeaker to microphone is the sound
-// server's, and now and then it slips by some milliseconds, to which any canceller has to adapt anew.
-func typicalDB(pcm []float32) float64 {
-	const half = 48000 // samples of two channels
-	var levels []float64
-	for ; len(pcm) >= half; pcm = pcm[half:] {
-		levels = append(levels, audiotest.RMSDB(pcm[:half]))
-	}
-	slices.Sort(levels)
-	return levels[len(levels)/2]
 }
 
 // TestMicrophoneOfManyChannels plays on the second of four channels only.

@@ -10,7 +10,7 @@ LDFLAGS := -X gasso/internal/version.release=$(VERSION)
 # The race detector leaves the echo canceller and the window out; both have tests without it.
 RACE_PACKAGES := ./net/... ./server/... ./audio/... ./app/session/...
 
-.PHONY: all setup build run test lint unit race e2e bench bench-room package clean
+.PHONY: all setup build run test lint unit race e2e bench bench-room bench-sound package clean
 all: build
 
 # The stamp holds what was installed; it is made again when the lists change.
@@ -45,11 +45,15 @@ race: build
 e2e: build
 	go test $(FLAGS) -count=1 -timeout 20m -v ./internal/e2e
 
-bench: bench-room
+bench: bench-room bench-sound
 
 # CPU and memory of performers and server in a room of four.
 bench-room: build
-	go run $(FLAGS) ./internal/bench
+	go run $(FLAGS) ./internal/bench/room
+
+# The sound engine; ONLY=jitter,step chooses tables, LONG=1 lengthens what is measured.
+bench-sound: build
+	go run $(FLAGS) ./internal/bench/sound $(if $(ONLY),-only $(ONLY))
 
 package: build
 	internal/build/package.sh

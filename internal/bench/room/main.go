@@ -1,4 +1,4 @@
-// Command bench measures the built programs as their users run them and prints Markdown tables: a
+// Command room measures the built programs as their users run them and prints Markdown tables: a
 // row for each case, with the goal, what was measured and whether that is enough. Its exit status
 // says only whether it could run.
 package main
@@ -15,28 +15,25 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/cpu"
-
+	"gasso/internal/bench/table"
 	"gasso/internal/procstat"
 )
 
 const (
-	warmUp      = 5 * time.Second
-	measured    = 20 * time.Second
-	performers  = 4
-	busyPercent = 85.0 // a machine above says nothing about us
+	warmUp     = 5 * time.Second
+	measured   = 20 * time.Second
+	performers = 4
 )
 
 func main() {
 	if err := run(os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+		fmt.Fprintln(os.Stderr, "bench-room:", err)
 		os.Exit(1)
 	}
 }
 
 func run(out io.Writer) error {
-	fmt.Fprintf(out, "A room of %d on one machine, measured for %v; CPU in %% of one core.\n\n", performers, measured)
-	fmt.Fprintln(out, "| case | figure | goal | measured | ok |\n|---|---|---|---|---|")
+	figures := table.New(out, fmt.Sprintf("a room of %d on one machine for %v; CPU in %% of one core", performers, measured), "case", "figure")
 	for _, c := range []struct {
 		name string
 		args []string
@@ -45,15 +42,15 @@ func run(out io.Writer) error {
 		{"live, echo, noise and gain on", []string{"--aec", "voice", "--ns", "on", "--agc", "on"}},
 		{"studio, no processing", []string{"--mode", "studio"}},
 	} {
-		if err := room(out, c.name, c.args); err != nil {
+		if err := room(figures, c.name, c.args); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	return nil
+	return figures.Err()
 }
 
 // room runs a server and its performers and prints what they use.
-func room(out io.Writer, name string, args []string) error {
+func room(figures *table.Table, name string, args []string) error {
 	var running group
 	defer running.end()
 	base, server, err := running.server()
@@ -74,20 +71,17 @@ func room(out io.Writer, name string, args []string) error {
 	for i, pid := range pids {
 		samplers[i] = procstat.NewSamplerOf(pid, time.Now())
 	}
-	busy, err := cpu.Percent(measured, false)
-	if err != nil {
-		return fmt.Errorf("measure the machine: %w", err)
-	}
+	busy := table.Busy(measured)
 	usage := make([]procstat.Usage, len(pids))
 	for i, s := range samplers {
 		usage[i] = s.Sample(time.Now())
 	}
-	report(out, name, busy[0], usage)
+	report(figures, name, busy, usage)
 	return nil
 }
 
 // report prints the rows of one room: the server and the heaviest performer.
-func report(out io.Writer, name string, busy float64, usage []procstat.Usage) {
+func report(figures *table.Table, name string, busy float64, usage []procstat.Usage) {
 	heaviest := procstat.Usage{}
 	for _, u := range usage[1:] {
 		heaviest.CPUPercent = max(heaviest.CPUPercent, u.CPUPercent)
@@ -104,14 +98,12 @@ func report(out io.Writer, name string, busy float64, usage []procstat.Usage) {
 		{"server CPU", 30, usage[0].CPUPercent, "%", true},
 		{"server memory", 192, float64(usage[0].MemoryBytes) / (1 << 20), "MiB", false},
 	} {
-		ok := "ok"
-		if row.got > row.goal {
-			ok = "short"
+		cells, goal := []string{name, row.figure}, fmt.Sprintf("<= %.0f %s", row.goal, row.unit)
+		if row.ofMachines && busy > table.BusyPercent {
+			figures.NotMeasured(cells, goal, fmt.Sprintf("machine %.0f %% busy", busy))
+			continue
 		}
-		if row.ofMachines && busy > busyPercent {
-			ok = fmt.Sprintf("not measured: machine %.0f %% busy", busy)
-		}
-		fmt.Fprintf(out, "| %s | %s | <= %.0f %s | %.1f %s | %s |\n", name, row.figure, row.goal, row.unit, row.got, row.unit, ok)
+		figures.Row(cells, goal, fmt.Sprintf("%.1f %s", row.got, row.unit), row.got <= row.goal)
 	}
 }
 

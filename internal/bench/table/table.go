@@ -1,0 +1,87 @@
+// Package table prints the Markdown tables of the benchmarks: a row for each case, the last three
+// columns goal, measured and ok.
+package table
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+)
+
+// BusyPercent of the machine in use is the most at which a figure that depends on its speed counts.
+const BusyPercent = 85.0
+
+// Table is one table; its heading is printed with the first row. One goroutine uses it.
+type Table struct {
+	w       io.Writer
+	title   string
+	columns []string
+	begun   bool
+	err     error
+}
+
+// New returns a table under a title with these columns in front of goal, measured and ok.
+func New(w io.Writer, title string, columns ...string) *Table {
+	return &Table{w: w, title: title, columns: columns}
+}
+
+// Row prints what was measured beside its goal, a cell for each column.
+func (t *Table) Row(cells []string, goal, measured string, ok bool) {
+	said := "short"
+	if ok {
+		said = "ok"
+	}
+	t.print(cells, goal, measured, said)
+}
+
+// Shown prints a figure that has no goal of its own, for comparison.
+func (t *Table) Shown(cells []string, measured string) { t.print(cells, "", measured, "") }
+
+// NotMeasured prints a row without a result, and why.
+func (t *Table) NotMeasured(cells []string, goal, why string) {
+	t.print(cells, goal, "", "not measured: "+why)
+}
+
+// Err returns the first error of writing.
+func (t *Table) Err() error { return t.err }
+
+func (t *Table) print(cells []string, last ...string) {
+	if !t.begun {
+		t.begun = true
+		t.write("\n## " + t.title + "\n\n")
+		all := append(append([]string{}, t.columns...), "goal", "measured", "ok")
+		t.line(all)
+		t.write("|" + strings.Repeat("---|", len(all)) + "\n")
+	}
+	row := make([]string, len(t.columns), len(t.columns)+len(last))
+	copy(row, cells)
+	t.line(append(row, last...))
+}
+
+func (t *Table) line(cells []string) {
+	for _, c := range cells {
+		t.write("| " + strings.NewReplacer("|", "/", "\n", " ").Replace(c) + " ")
+	}
+	t.write("|\n")
+}
+
+func (t *Table) write(s string) {
+	if t.err == nil {
+		if _, err := io.WriteString(t.w, s); err != nil {
+			t.err = fmt.Errorf("write the table %q: %w", t.title, err)
+		}
+	}
+}
+
+// Busy returns how many percent of the machine are in use during the next span, 0 where the system
+// does not tell. Start it beside a measurement.
+func Busy(span time.Duration) float64 {
+	p, err := cpu.Percent(span, false)
+	if err != nil || len(p) == 0 {
+		return 0
+	}
+	return p[0]
+}

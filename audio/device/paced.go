@@ -33,16 +33,16 @@ func (p *pacer) next(now time.Time) time.Duration {
 // pace calls step for each period until stop closes.
 func pace(stop <-chan struct{}, period int, step func()) {
 	p := pacer{start: time.Now(), period: period}
-	timer := time.NewTimer(p.next(p.start))
-	defer timer.Stop()
-	for {
+	pause := newPause()
+	defer pause.close()
+	for wait := p.next(p.start); ; wait = p.next(time.Now()) {
+		pause.wait(wait)
 		select {
 		case <-stop:
 			return
-		case <-timer.C:
+		default:
 		}
 		step()
-		timer.Reset(p.next(time.Now()))
 	}
 }
 

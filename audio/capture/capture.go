@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"gasso/audio/meter"
+	"gasso/audio/mix"
 	"gasso/audio/opus"
 	"gasso/audio/ring"
 )
@@ -16,7 +18,8 @@ type Processing struct {
 	EchoCancellation bool // AEC3; makes the signal mono
 	NoiseSuppression bool // RNNoise; makes the signal mono
 	AutoGainControl  bool // speech to -20 LUFS, peaks to -1 dBTP
-	Music            bool // turns the three off whatever they say
+	HighPass         bool // 80 Hz, second order; delays nothing
+	Music            bool // turns the four off whatever they say
 }
 
 // Source is where captured sound comes from: interleaved stereo at 48 kHz, as the devices of package
@@ -34,6 +37,7 @@ type Config struct {
 	Encoder    opus.EncoderConfig          // Channels is what is published, whatever the processing
 	Processing Processing                  // at the start
 	RoomSample func(local time.Time) int64 // room time of a local moment; any goroutine, no lock
+	Monitor    *mix.Monitor                // hears what is sent, before muting; nil if there is none
 	NoiseModel []byte                      // rnnoise.wasm; without it there is no noise suppression
 	Before     *Microphone                 // a closed microphone of the same source to go on after, without a pause; or nil
 	Log        *slog.Logger                // nil is silent
@@ -61,9 +65,11 @@ type Stats struct {
 	FarDropped        int64   // far-end samples left out to stay aligned
 	FarPadded         int64   // far-end samples put in as silence
 	Packets           int64
-	SilentPackets     int64   // left out by DTX
-	GainDB            float64 // of the automatic gain control
-	LimitedDB         float64 // by how much the limiter turns down
-	EchoDB            float64 // by how much the canceller's filter reduces the echo; 0 until known
+	SilentPackets     int64      // left out by DTX
+	GainDB            float64    // of the automatic gain control
+	LimitedDB         float64    // by how much the limiter turns down
+	Loudness          meter.LUFS // of what is sent, before muting
+	TruePeakDB        float64    // the highest of it since the start, in dBTP
+	EchoDB            float64    // by how much the canceller's filter reduces the echo; 0 until known
 	EchoDelay         time.Duration
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"gasso/audio/meter"
+	"gasso/audio/mix"
 	"gasso/audio/resample"
 )
 
@@ -29,6 +30,9 @@ type capturer struct {
 	clock     *roomClock
 	chain     *chain
 	meter     *meter.Meter
+	loudness  *meter.Loudness
+	truePeak  *meter.TruePeak
+	monitor   *mix.Monitor
 
 	pushed  int64 // samples into the chain
 	taken   int64 // and out of it
@@ -65,6 +69,9 @@ func newCapturer(cfg Config) *capturer {
 		clock:     newRoomClock(cfg.RoomSample),
 		chain:     newChain(channels, newFarEnd(cfg.Far)),
 		meter:     meter.New(channels),
+		loudness:  meter.NewLoudness(channels),
+		truePeak:  meter.NewTruePeak(channels),
+		monitor:   cfg.Monitor,
 		muteGain:  1,
 	}
 	if before := cfg.Before; before != nil && before.cfg.Source == cfg.Source && before.capture.clock.anchored {
@@ -102,7 +109,7 @@ func (c *capturer) drain() {
 }
 
 // captureFrame fills one frame and returns true, or false when the device has not delivered enough.
-// The path: resample to room time, cancel echo, suppress noise, level, meter, mute.
+// The path: resample to room time, cancel echo, suppress noise, level, meter, let performers hear themselves, mute.
 func (c *capturer) captureFrame(pcm []float32) bool {
 	for !c.chain.take(pcm) {
 		if !c.pull() {
@@ -111,6 +118,11 @@ func (c *capturer) captureFrame(pcm []float32) bool {
 	}
 	c.stamp()
 	c.meter.Process(pcm)
+	c.loudness.Process(pcm)
+	c.truePeak.Process(pcm)
+	if c.monitor != nil {
+		c.monitor.Write(pcm, c.channels)
+	}
 	c.mute(pcm)
 	return true
 }
@@ -132,6 +144,7 @@ func (c *capturer) pull() bool {
 		return false
 	}
 	c.consumed += int64(n)
+	clean(c.raw[:n*ring.Channels()])
 	if !c.clock.anchored {
 		return true
 	}
@@ -209,6 +222,8 @@ func (c *capturer) stats() Stats {
 		FarPadded:         c.farPadded.Load(),
 		GainDB:            c.chain.agc.GainDB(),
 		LimitedDB:         c.chain.limiter.GainReductionDB(),
+		Loudness:          c.loudness.Reading(),
+		TruePeakDB:        c.truePeak.PeakDB(),
 	}
 }
 

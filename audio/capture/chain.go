@@ -22,7 +22,7 @@ type engines struct {
 	suppressor *ns.Suppressor // nil until first needed
 }
 
-// chain is the processing of room-timed samples: cancel echo, suppress noise, level. Sample k that
+// chain is the processing of room-timed samples: cut rumble, cancel echo, suppress noise, level. Sample k that
 // comes out is sample k that went in, however the switches are set.
 type chain struct {
 	channels int
@@ -34,9 +34,10 @@ type chain struct {
 	agc         *agc.AGC
 	limiter     *limiter.Limiter
 
-	echo  *stage
-	noise *stage
-	level *stage
+	rumble *highPass
+	echo   *stage
+	noise  *stage
+	level  *stage
 
 	voice     float64 // probability that the newest block holds speech
 	nearBlock []float32
@@ -53,6 +54,7 @@ func newChain(channels int, far *farEnd) *chain {
 		agc:       agc.New(channels),
 		limiter:   limiter.New(channels, ceilingDB),
 		voice:     1,
+		rumble:    newHighPass(channels),
 		nearBlock: make([]float32, aec.FrameSamples),
 		farBlock:  make([]float32, aec.FrameSamples),
 		cancelled: make([]float32, 0, maxPushSamples*channels),
@@ -67,12 +69,14 @@ func newChain(channels int, far *farEnd) *chain {
 	return c
 }
 
-// push takes samples and adds what comes out to what is ready.
+// push takes samples, which it may change, and adds what comes out to what is ready.
 func (c *chain) push(pcm []float32) {
 	c.current = c.engines.Load()
+	c.rumble.wanted = c.current.on.HighPass
 	c.echo.wanted = c.current.on.EchoCancellation
 	c.noise.wanted = c.current.on.NoiseSuppression
 	c.level.wanted = c.current.on.AutoGainControl
+	c.rumble.process(pcm)
 	c.cancelled = c.echo.push(c.cancelled[:0], pcm)
 	if !c.echo.active {
 		c.far.stop()

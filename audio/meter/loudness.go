@@ -59,6 +59,18 @@ func (l *Loudness) Process(pcm []float32) {
 	}
 }
 
+// LUFS is a reading of loudness, FloorDB at least.
+type LUFS struct {
+	Momentary  float64 // of the last 400 ms
+	ShortTerm  float64 // of the last 3 s
+	Integrated float64 // gated, since the start
+}
+
+// Reading returns all three.
+func (l *Loudness) Reading() LUFS {
+	return LUFS{Momentary: l.Momentary(), ShortTerm: l.ShortTerm(), Integrated: l.Integrated()}
+}
+
 // Momentary returns the loudness of the last 400 ms in LUFS.
 func (l *Loudness) Momentary() float64 { return math.Float64frombits(l.results[0].Load()) }
 

@@ -24,7 +24,7 @@ type headlessOptions struct {
 	invite, server, room, name, token string
 	input, output                     string
 	mode, topology, receive           string
-	aec, ns, agc                      string
+	aec, ns, agc, highPass            string
 	music, muted, onAir               bool
 	bitrate                           int
 	duration                          time.Duration
@@ -63,6 +63,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.aec, "aec", "", "echo cancellation: off | voice (default voice for devices)")
 	f.StringVar(&o.ns, "ns", "", "noise suppression: off | on (default on for devices)")
 	f.StringVar(&o.agc, "agc", "", "gain control: off | on (default on for devices)")
+	f.StringVar(&o.highPass, "high-pass", "", "cut below 80 Hz: off | on (default on for devices)")
 	f.BoolVar(&o.music, "music", false, "music mode: stereo, no processing")
 	f.BoolVar(&o.muted, "muted", false, "start muted")
 	f.BoolVar(&o.onAir, "on-air", false, "start the broadcast once joined (hosts)")
@@ -117,6 +118,7 @@ func (o headlessOptions) processing() (session.Processing, error) {
 		{"aec", o.aec, "voice", &p.EchoCancellation},
 		{"ns", o.ns, "on", &p.NoiseSuppression},
 		{"agc", o.agc, "on", &p.AutoGainControl},
+		{"high-pass", o.highPass, "on", &p.HighPass},
 	} {
 		switch f.value {
 		case "":

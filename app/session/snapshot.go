@@ -112,11 +112,12 @@ type ChatLine struct {
 	At                 time.Time
 }
 
-// Processing says which stages the microphone passes. Music turns the other three off.
+// Processing says which stages the microphone passes. Music turns the others off.
 type Processing struct {
 	EchoCancellation bool
 	NoiseSuppression bool
 	AutoGainControl  bool
+	HighPass         bool // 80 Hz
 	Music            bool
 }
 

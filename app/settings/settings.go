@@ -43,7 +43,7 @@ const maxTextRunes = 200
 func Defaults() Settings {
 	return Settings{
 		Input: "device", Output: "device", Mode: session.ModeLive,
-		Processing: session.Processing{EchoCancellation: true, NoiseSuppression: true, AutoGainControl: true},
+		Processing: session.Processing{EchoCancellation: true, NoiseSuppression: true, AutoGainControl: true, HighPass: true},
 		Window:     Window{Width: 1280, Height: 800},
 	}
 }

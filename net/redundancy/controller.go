@@ -1,0 +1,152 @@
+package redundancy
+
+import (
+	"math"
+	"time"
+)
+
+// What the controller goes by.
+const (
+	soon        = 2 * time.Second  // window of what calls for more protection
+	lately      = 10 * time.Second // window of what the plan is made of
+	remembered  = 64               // reports
+	fewPackets  = 1000             // a ratio is taken of at least so many
+	aim         = 0.001            // residual loss that is let be
+	worthACopy  = 0.004            // residual loss for which one copy more is sent
+	holdFirst   = 5 * time.Second  // less would do for that long before a step down
+	holdLongest = 2 * time.Minute
+	relapse     = 30 * time.Second // a rise so soon after a step down doubles the hold
+)
+
+// Report is what a receiver counted on one link since its report before, in packets.
+type Report struct {
+	Expected int
+	Missing  int    // not there at their moment, whatever was done
+	RawLost  int    // did not come by themselves on this link; a copy or another path may have stood in
+	Bursts   [4]int // runs of raw losses by their length: 1, 2, 3 or 4, 5 and more
+}
+
+func (r *Report) add(o *Report) {
+	r.Expected += o.Expected
+	r.Missing += o.Missing
+	r.RawLost += o.RawLost
+	for i, n := range o.Bursts {
+		r.Bursts[i] += n
+	}
+}
+
+// residual is the number of packets that were missed because the link lost them. What came too
+// late is not among them: a copy comes later still.
+func (r *Report) residual() int { return min(r.Missing, r.RawLost) }
+
+// Controller decides how many redundant copies a link's packets carry and how far back they reach. It
+// aims at a residual loss of 0.1 %, with as few copies as that takes: each is as much data again,
+// and what it repairs comes later. It rises at the first report that says so, and steps down slowly
+// once the link itself loses less, not when the copies have made up for it.
+type Controller struct {
+	reports [remembered]timedReport
+	next    int
+
+	depth, spread int
+	calmSince     time.Time // less would do since then; zero: it would not
+	lowered       time.Time
+	hold          time.Duration
+}
+
+type timedReport struct {
+	at time.Time // zero: none
+	Report
+}
+
+// NewController starts without copies.
+func NewController() *Controller { return &Controller{hold: holdFirst} }
+
+// Depth is the number of copies that each packet carries, 0 to 3.
+func (c *Controller) Depth() int { return c.depth }
+
+// Spread is the distance of the oldest copy in packets, at least Depth.
+func (c *Controller) Spread() int { return c.spread }
+
+// Update takes a report, of which about four come a second.
+func (c *Controller) Update(r Report, now time.Time) {
+	c.reports[c.next] = timedReport{now, r}
+	c.next = (c.next + 1) % remembered
+	short, long := c.since(now.Add(-soon)), c.since(now.Add(-lately))
+	depth, spread := plan(&long)
+	switch {
+	case depth > c.depth || depth == c.depth && spread > c.spread:
+		c.calmSince = time.Time{}
+		if harmed(&short, 2) || harmed(&long, 3) {
+			c.rise(depth, spread, now)
+		}
+	case depth == c.depth && spread == c.spread:
+		c.calmSince = time.Time{}
+	case c.calmSince.IsZero():
+		c.calmSince = now
+	case now.Sub(c.calmSince) >= c.hold:
+		c.stepDown(depth, spread, now)
+	}
+}
+
+// since sums the reports that came after a moment.
+func (c *Controller) since(moment time.Time) (sum Report) {
+	for i := range c.reports {
+		if r := &c.reports[i]; !r.at.IsZero() && r.at.After(moment) {
+			sum.add(&r.Report)
+		}
+	}
+	return sum
+}
+
+// harmed tells whether so many packets were missed, and more than the aim allows.
+func harmed(r *Report, packets int) bool {
+	n := r.residual()
+	return n >= packets && float64(n) > aim*float64(r.Expected)
+}
+
+func (c *Controller) rise(depth, spread int, now time.Time) {
+	if !c.lowered.IsZero() && now.Sub(c.lowered) < relapse {
+		c.hold = min(2*c.hold, holdLongest)
+	}
+	c.depth, c.spread = depth, spread
+}
+
+// stepDown gives up one copy, or distance where the number of copies is right.
+func (c *Controller) stepDown(depth, spread int, now time.Time) {
+	if c.depth > depth {
+		c.depth--
+	}
+	c.spread = max(spread, c.depth)
+	if c.depth == 0 {
+		c.spread = 0
+	}
+	c.calmSince, c.lowered = now, now
+}
+
+// plan is the least protection that does for a link that loses as reported. Losses apart from each
+// other need copies, since those get lost too; losses in a row need distance, so that the copy of the
+// first comes behind the last.
+func plan(r *Report) (depth, spread int) {
+	expected := float64(max(r.Expected, fewPackets))
+	loss := float64(r.RawLost) / expected
+	if loss <= aim {
+		return 0, 0
+	}
+	depth = 1
+	for depth < MaxDepth && math.Pow(loss, float64(depth+1)) > worthACopy {
+		depth++
+	}
+	allowed := expected * (aim + 3*math.Pow(loss, float64(depth+1)))
+	for spread = depth; spread < MaxSpread && float64(uncovered(&r.Bursts, spread)) > allowed; {
+		spread++
+	}
+	return depth, spread
+}
+
+// uncovered counts the lost packets whose oldest copy was lost in the same run.
+func uncovered(bursts *[4]int, spread int) (packets int) {
+	for i, length := range [...]int{1, 2, 4, 6} {
+		packets += bursts[i] * max(0, length-spread)
+	}
+	return packets
+}

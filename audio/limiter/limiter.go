@@ -28,6 +28,7 @@ type Limiter struct {
 	filter   [phases - 1][taps]float64
 
 	history [][2 * taps]float64 // per channel, the last taps samples twice in a row
+	before  [][2]float64        // per channel, the last two points of the sample before
 	at      int                 // where the next sample goes in history
 	hot     int                 // samples for which the interpolator still has to run
 
@@ -53,9 +54,10 @@ func New(channels int, ceilingDB float64) *Limiter {
 	channels = max(channels, 1)
 	l := &Limiter{
 		channels: channels,
-		ceiling:  math.Pow(10, ceilingDB/20) * 0.995, // the interpolator sees four phases only
+		ceiling:  math.Pow(10, ceilingDB/20) * 0.96, // white noise rises 0.33 dB above what the short interpolator sees
 		release:  1 - math.Exp(-1/(releaseTime*sampleRate)),
 		history:  make([][2 * taps]float64, channels),
+		before:   make([][2]float64, channels),
 		held:     1,
 		sum:      window,
 	}
@@ -81,7 +83,7 @@ func interpolator(fraction float64) (h [taps]float64) {
 	sum := 0.0
 	for i := range h {
 		x := float64(i-(centre-1)) - fraction
-		w := 0.5 + 0.5*math.Cos(math.Pi*x/(centre+0.5))
+		w := 0.7 + 0.3*math.Cos(math.Pi*x/(centre+0.5))
 		h[i] = w
 		if x != 0 {
 			h[i] = w * math.Sin(math.Pi*x) / (math.Pi * x)
@@ -142,16 +144,33 @@ func (l *Limiter) truePeak(sample []float32) float64 {
 	peak := 0.0
 	for c := range l.history {
 		x := l.history[c][l.at : l.at+taps] // oldest first
-		peak = max(peak, math.Abs(x[centre-1]), math.Abs(x[centre]))
+		points := [phases + 3]float64{l.before[c][0], l.before[c][1], x[centre-1], 0, 0, 0, x[centre]}
 		for p := range l.filter {
 			y := 0.0
 			for i, h := range &l.filter[p] {
 				y += h * x[i]
 			}
-			peak = max(peak, math.Abs(y))
+			points[3+p] = y
+		}
+		l.before[c] = [2]float64{points[phases], points[phases+1]}
+		for i := 1; i+1 < len(points); i++ {
+			peak = max(peak, crest(points[i-1], points[i], points[i+1]))
 		}
 	}
 	return peak
+}
+
+// crest is the height of the parabola through three points around the middle one, when that is the
+// farthest from zero: next to 24 kHz the signal rises 0.7 dB above four points a sample.
+func crest(a, b, c float64) float64 {
+	if b < 0 {
+		a, b, c = -a, -b, -c
+	}
+	bend := 2*b - a - c
+	if b < a || b < c || bend <= 0 {
+		return b
+	}
+	return b + (a-c)*(a-c)/(8*bend)
 }
 
 // nextGain turns a peak into the gain of the sample that leaves now.

@@ -18,10 +18,9 @@ import (
 )
 
 const (
-	voiceBitrate   = 96_000 // mono at 5 ms
-	musicBitrate   = 192_000
-	fullComplexity = 10
-	captureRetry   = time.Second
+	voiceBitrate = 96_000 // mono at 5 ms
+	musicBitrate = 192_000
+	captureRetry = time.Second
 )
 
 // microphone turns the input into one publication after another: a new one for each change of mode,
@@ -40,6 +39,7 @@ type microphone struct {
 	micFar     *ring.Ring          // what mic cancels
 	processing Processing
 	mode       Mode
+	lowered    int // the governor's step
 	muted      bool
 	published  int // publications so far
 }
@@ -145,14 +145,14 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 	if ctx.Err() != nil { // close follows that, or has been
 		return nil, nil, nil
 	}
-	samples, err := frameSamples(m.mode)
+	samples, err := frameSamples(m.qualityLocked().mode)
 	if err != nil {
 		return nil, nil, err
 	}
 	encoder := m.encoderLocked(samples)
 	mic, err := capture.Open(capture.Config{
 		Source: m.source, Far: m.far, Encoder: encoder,
-		Processing: capture.Processing(m.processing), RoomSample: m.session.clock.RoomSample,
+		Processing: m.processedLocked(), RoomSample: m.session.clock.RoomSample,
 		NoiseModel: m.session.cfg.NoiseModel, Before: m.before, Log: m.session.log,
 	})
 	if err != nil {
@@ -171,7 +171,7 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 }
 
 func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
-	e := opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: samples, Complexity: fullComplexity, Application: opus.LowDelay}
+	e := opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: samples, Complexity: m.qualityLocked().complexity, Application: opus.LowDelay}
 	if m.processing.Music || m.spec.Kind != device.Hardware {
 		e.Channels, e.BitrateBPS = 2, musicBitrate
 	}
@@ -231,7 +231,7 @@ func (m *microphone) setProcessing(p Processing) {
 		m.endPublicationLocked()
 		return
 	}
-	if err := m.mic.SetProcessing(capture.Processing(p)); err != nil {
+	if err := m.mic.SetProcessing(m.processedLocked()); err != nil {
 		m.session.log.Error("processing could not be switched", "error", err)
 	}
 }
@@ -302,7 +302,7 @@ func (m *microphone) describe(self *Self) (problem string) {
 	}
 	if m.mic != nil {
 		self.Level = Level(m.mic.Level())
-		samples, _ := frameSamples(m.mode)
+		samples, _ := frameSamples(m.qualityLocked().mode)
 		self.EncoderBitrate = m.encoderLocked(samples).BitrateBPS
 		stats := m.mic.Stats()
 		waited := m.source.Info().PeriodSamples + stats.ProcessingSamples + samples + m.mic.LookAheadSamples()

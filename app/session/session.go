@@ -22,19 +22,20 @@ import (
 
 // Config says who joins what, and with which sound.
 type Config struct {
-	Server     string // base URL, such as https://gasso.example
-	Room       string
-	Name       string // for the others to read
-	Token      string // of the invite; empty for an open room
-	Input      string // device[:ID], file:PATH, tone:HZ or silence
-	Output     string // device[:ID], file:PATH.wav or null
-	Mode       Mode
-	Topology   signaling.Topology
-	Receive    signaling.Receive
-	Processing Processing
-	BitrateBPS int    // 0 chooses by mode and processing
-	NoiseModel []byte // RNNoise; nil leaves noise suppression out
-	Log        *slog.Logger
+	Server          string // base URL, such as https://gasso.example
+	Room            string
+	Name            string // for the others to read
+	Token           string // of the invite; empty for an open room
+	Input           string // device[:ID], file:PATH, tone:HZ or silence
+	Output          string // device[:ID], file:PATH.wav or null
+	Mode            Mode
+	Topology        signaling.Topology
+	Receive         signaling.Receive
+	Processing      Processing
+	BitrateBPS      int    // 0 chooses by mode and processing
+	NoiseModel      []byte // RNNoise; nil leaves noise suppression out
+	CPULimitPercent int    // of one core, that the process shall keep to; 0 for none
+	Log             *slog.Logger
 }
 
 const (
@@ -52,6 +53,7 @@ type Session struct {
 	clockReady chan struct{} // closed when room time is known for the first time
 	playout    *playout
 	microphone *microphone
+	governing  governing
 	publisher  atomic.Pointer[peer.Publisher] // named after the participant id; nil before the first join
 	failing    chan *peer.Link                // links to restart; drop rule: the newest, but a room has fewer
 
@@ -95,6 +97,9 @@ func New(cfg Config) (*Session, error) {
 	if _, err := frameSamples(cfg.Mode); err != nil {
 		return nil, err
 	}
+	if err := checkCPULimit(cfg.CPULimitPercent); err != nil {
+		return nil, err
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -112,6 +117,8 @@ func New(cfg Config) (*Session, error) {
 	if s.microphone, err = newMicrophone(s); err != nil {
 		return nil, err
 	}
+	s.SetCPULimit(cfg.CPULimitPercent)
+	s.governing.asked = s.microphone.asked()
 	return s, nil
 }
 
@@ -141,6 +148,7 @@ func (s *Session) Run(ctx context.Context) error {
 	running.Go(func() { s.playout.run(ctx) })
 	running.Go(func() { s.microphone.run(ctx) })
 	running.Go(func() { s.runLinks(ctx) })
+	running.Go(func() { s.runGovernor(ctx) })
 	err := s.stayConnected(ctx)
 	cancel()
 	s.microphone.close()

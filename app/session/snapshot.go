@@ -46,6 +46,45 @@ type Self struct {
 	RenderLatency  time.Duration
 	Underruns      int64 // of the loudspeaker
 	Overruns       int64 // of the microphone
+	Governor       Governor
+}
+
+// Governor tells what is taken back now so that sound goes on without gaps, and why.
+type Governor struct {
+	Step          int            // 0 nothing is taken back, to 6; docs/architecture.md has their order
+	Reason        GovernorReason // for the step; empty at 0
+	Said          string         // what was taken back and why, or that all is back, in words; else empty
+	NoiseOff      bool           // noise suppression, which was asked for, is off for now
+	Mode          Mode           // whose packet length is in effect
+	MeterInterval time.Duration  // between two pictures of the meters; 0 draws none, since nobody looks
+	Load          Load
+}
+
+// GovernorReason is why quality was lowered.
+type GovernorReason string
+
+// The reasons of the governor.
+const (
+	ReasonCPULimit   GovernorReason = "cpu_limit"   // that was set is reached
+	ReasonCPUQuota   GovernorReason = "cpu_quota"   // the system holds the process back
+	ReasonFrameTime  GovernorReason = "frame_time"  // frames take nearly as long as they last
+	ReasonLateFrames GovernorReason = "late_frames" // callbacks come late or find nothing, and the machine is busy
+	ReasonMemory     GovernorReason = "memory"
+)
+
+// Load is what the governor watches, over the last second.
+type Load struct {
+	CPUPercent       float64 // of one core, by this process
+	CPULimitPercent  float64 // of one core, that was set; 0 without
+	CPUQuotaPercent  float64 // of one core, that the system grants; 0 without
+	ThrottledPercent float64 // of the time in which the system held the process back
+	MachinePercent   float64 // of all cores, by everybody
+	CaptureRatio     float64 // time spent on a frame of the microphone / its length
+	PlayoutRatio     float64 // the same for the loudspeaker
+	Late             time.Duration
+	Dropouts         int64 // underruns and overruns
+	MemoryBytes      int64 // resident
+	MemoryLimitBytes int64 // that the system grants or GOMEMLIMIT says; 0 without
 }
 
 // Performer is another performer in the room, as heard here.

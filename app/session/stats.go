@@ -21,25 +21,40 @@ func NewStatsWriter(w io.Writer) *StatsWriter {
 
 // statsLine is the form of one line; docs/protocol.md is not about it, gasso headless --stats is.
 type statsLine struct {
-	At             string          `json:"at"`
-	State          State           `json:"state"`
-	Problem        string          `json:"problem,omitempty"`
-	Room           string          `json:"room"`
-	ParticipantID  string          `json:"participant_id"`
-	ServerRTTMS    float64         `json:"rtt_ms"`
-	ClockReady     bool            `json:"clock_ready"`
-	CPUPercent     float64         `json:"cpu_percent"`
-	MemoryBytes    int64           `json:"memory_bytes"`
-	CaptureMS      float64         `json:"capture_latency_ms"`
-	RenderMS       float64         `json:"render_latency_ms"`
-	BitrateBPS     int             `json:"bitrate_bps"`
-	Underruns      int64           `json:"underruns"`
-	OverrunSamples int64           `json:"overrun_samples"`
-	Muted          bool            `json:"muted"`
-	PeakDB         float64         `json:"peak_db"`
-	OutputPeakDB   float64         `json:"output_peak_db"`
-	OnAir          bool            `json:"on_air"`
-	Performers     []statsPerforms `json:"performers"`
+	At             string  `json:"at"`
+	State          State   `json:"state"`
+	Problem        string  `json:"problem,omitempty"`
+	Room           string  `json:"room"`
+	ParticipantID  string  `json:"participant_id"`
+	ServerRTTMS    float64 `json:"rtt_ms"`
+	ClockReady     bool    `json:"clock_ready"`
+	CPUPercent     float64 `json:"cpu_percent"`
+	MemoryBytes    int64   `json:"memory_bytes"`
+	CaptureMS      float64 `json:"capture_latency_ms"`
+	RenderMS       float64 `json:"render_latency_ms"`
+	BitrateBPS     int     `json:"bitrate_bps"`
+	Underruns      int64   `json:"underruns"`
+	OverrunSamples int64   `json:"overrun_samples"`
+	Muted          bool    `json:"muted"`
+	PeakDB         float64 `json:"peak_db"`
+	OutputPeakDB   float64 `json:"output_peak_db"`
+	OnAir          bool    `json:"on_air"`
+
+	GovernorStep     int            `json:"governor_step"`
+	GovernorReason   GovernorReason `json:"governor_reason,omitempty"`
+	GovernorSaid     string         `json:"governor_said,omitempty"`
+	NoiseOff         bool           `json:"noise_suppression_off_for_now"`
+	PacketMode       Mode           `json:"packet_mode"`
+	CPULimitPercent  float64        `json:"cpu_limit_percent"`
+	CPUQuotaPercent  float64        `json:"cpu_quota_percent"`
+	ThrottledPercent float64        `json:"throttled_percent"`
+	MachinePercent   float64        `json:"machine_cpu_percent"`
+	CaptureRatio     float64        `json:"capture_frame_ratio"`
+	PlayoutRatio     float64        `json:"playout_frame_ratio"`
+	LateMS           float64        `json:"late_ms"`
+	MemoryLimitBytes int64          `json:"memory_limit_bytes"`
+
+	Performers []statsPerforms `json:"performers"`
 }
 
 type statsPerforms struct {
@@ -63,12 +78,18 @@ func (w *StatsWriter) Write(s Snapshot) error {
 }
 
 func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
+	load := s.Self.Governor.Load
 	line := statsLine{
 		At: s.At.UTC().Format(time.RFC3339Nano), State: s.State, Problem: s.Problem, Room: s.Room, ParticipantID: s.Self.ID,
 		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
 		CaptureMS: inMS(s.Self.CaptureLatency), RenderMS: inMS(s.Self.RenderLatency), BitrateBPS: s.Self.EncoderBitrate,
 		Underruns: s.Self.Underruns, OverrunSamples: s.Self.Overruns, Muted: s.Self.Muted,
 		PeakDB: s.Self.Level.PeakDB, OutputPeakDB: s.Self.OutputLevel.PeakDB, OnAir: s.OnAir.Live,
+		GovernorStep: s.Self.Governor.Step, GovernorReason: s.Self.Governor.Reason, GovernorSaid: s.Self.Governor.Said,
+		NoiseOff: s.Self.Governor.NoiseOff, PacketMode: s.Self.Governor.Mode,
+		CPULimitPercent: load.CPULimitPercent, CPUQuotaPercent: load.CPUQuotaPercent, ThrottledPercent: load.ThrottledPercent,
+		MachinePercent: load.MachinePercent, CaptureRatio: load.CaptureRatio, PlayoutRatio: load.PlayoutRatio,
+		LateMS: inMS(load.Late), MemoryLimitBytes: load.MemoryLimitBytes,
 		Performers: make([]statsPerforms, 0, len(s.Performers)),
 	}
 	for _, p := range s.Performers {

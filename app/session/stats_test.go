@@ -17,6 +17,13 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 		Self: Self{
 			ID: "p1", Muted: true, Level: Level{-12, -15}, OutputLevel: Level{-6, -9}, EncoderBitrate: 96000,
 			CaptureLatency: 12345 * time.Microsecond, RenderLatency: 7500 * time.Microsecond, Underruns: 1, Overruns: 2,
+			Governor: Governor{
+				Step: 5, Reason: ReasonCPULimit, Said: "Less.", NoiseOff: true, Mode: ModeSafe,
+				Load: Load{
+					CPULimitPercent: 40, CPUQuotaPercent: 50, ThrottledPercent: 2.5, MachinePercent: 90, CaptureRatio: 0.5,
+					PlayoutRatio: 0.25, Late: 1500 * time.Microsecond, MemoryLimitBytes: 1 << 28,
+				},
+			},
 		},
 		Performers: []Performer{{
 			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, TargetDelay: 10 * time.Millisecond,

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gasso/app/session"
+	"gasso/assets/wasm"
+	"gasso/internal/bench/table"
+)
+
+const (
+	starts      = 20
+	settle      = 3 * time.Second // until the buffers have come down to what the path needs
+	measureFor  = 1500 * time.Millisecond
+	probeLength = 30 * time.Second
+)
+
+// latencyCase is a row of the table.
+type latencyCase struct {
+	name       string
+	mode       session.Mode
+	goalMS     float64
+	processing session.Processing
+	added      bool // the goal is for what comes on top of the row of the mode alone
+}
+
+var latencyCases = []latencyCase{
+	{name: "studio", mode: session.ModeStudio, goalMS: 8},
+	{name: "live", mode: session.ModeLive, goalMS: 12.5},
+	{name: "safe", mode: session.ModeSafe, goalMS: 25},
+	{
+		name: "live, echo, noise and gain control", mode: session.ModeLive, goalMS: 20, added: true,
+		processing: session.Processing{EchoCancellation: true, NoiseSuppression: true, AutoGainControl: true},
+	},
+}
+
+// Latency prints the table "engine latency": from a sample at the microphone's device to the
+// loudspeaker's, through two whole engines. A sample counts as spoken when the device's clock passes
+// it and as heard when its callback asks for it and plays it from that moment on, so what hardware and
+// its driver buffer beyond one period is not in it.
+func Latency(w io.Writer) error {
+	t := table.New(w, fmt.Sprintf("engine latency (virtual devices, %d starts, both ways)", starts),
+		"mode", "lower quartile ms", "median ms", "upper quartile ms", "heard", "underruns")
+	err := within(func(dir string) error {
+		s, err := startServer(dir)
+		if err != nil {
+			return err
+		}
+		medians := map[session.Mode]float64{}
+		for _, c := range latencyCases {
+			if err := c.row(t, s.base, dir, medians); err != nil {
+				return errors.Join(fmt.Errorf("%s: %w", c.name, err), s.stop())
+			}
+		}
+		return s.stop()
+	})
+	return errors.Join(err, t.Err())
+}
+
+// row measures all starts of a case.
+func (c latencyCase) row(t *table.Table, base, dir string, medians map[session.Mode]float64) error {
+	busy := make(chan float64, 1)
+	go func() { busy <- table.Busy(5 * time.Second) }()
+	var all []float64
+	underruns, wanted := int64(0), 0
+	for i := range starts {
+		run := latencyRun{latencyCase: c, base: base, dir: dir, seed: uint64(i)}
+		if err := run.measure(); err != nil {
+			return fmt.Errorf("start %d: %w", i+1, err)
+		}
+		all = append(all, run.late...)
+		underruns, wanted = underruns+run.underruns, wanted+run.wanted
+	}
+	lower, median, upper := quartiles(all)
+	cells := []string{c.name, ms(lower), ms(median), ms(upper), fmt.Sprintf("%d of %d", len(all), wanted), fmt.Sprint(underruns)}
+	figure, goal := median, fmt.Sprintf("<= %.1f ms", c.goalMS)
+	if c.added {
+		figure, goal = median-medians[c.mode], fmt.Sprintf("adds <= %.0f ms", c.goalMS)
+	} else {
+		medians[c.mode] = median
+	}
+	switch percent := <-busy; {
+	case percent > table.BusyPercent:
+		t.NotMeasured(cells, goal, fmt.Sprintf("the machine was %.0f %% busy", percent))
+	default:
+		t.Row(cells, goal, fmt.Sprintf("%.1f ms", figure), len(all) > 0 && figure <= c.goalMS)
+	}
+	return nil
+}
+
+func ms(figure float64) string { return fmt.Sprintf("%.2f", figure) }
+
+// latencyRun is one start of two engines.
+type latencyRun struct {
+	latencyCase
+	base, dir string
+	seed      uint64
+
+	engines   []*engine
+	probes    []probe
+	late      []float64 // ms
+	wanted    int
+	underruns int64
+}
+
+// measure starts the two, lets them settle and finds what each heard of the other.
+func (r *latencyRun) measure() (err error) {
+	defer func() {
+		for _, e := range r.engines {
+			err = errors.Join(err, os.Remove(e.output))
+		}
+	}()
+	if err := errors.Join(r.start(), r.settled()); err != nil {
+		for _, e := range r.engines {
+			err = errors.Join(err, e.end())
+		}
+		return err
+	}
+	before := r.countUnderruns()
+	from := time.Now()
+	time.Sleep(measureFor)
+	r.underruns = r.countUnderruns() - before
+	time.Sleep(inTime(latencyAtMost + speechSamples)) // for the last pieces to come out
+	for _, e := range r.engines {
+		if err := e.end(); err != nil {
+			return err
+		}
+	}
+	for i, e := range r.engines {
+		if err := r.find(r.engines[1-i], e, r.probes[1-i], from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *latencyRun) start() error {
+	model, err := wasm.RNNoise()
+	if err != nil && r.processing.NoiseSuppression {
+		return fmt.Errorf("noise suppression: %w; run make setup", err)
+	}
+	for i, name := range []string{"Ai", "Ben"} {
+		p := chirps(probeLength)
+		if r.processing != (session.Processing{}) {
+			p = speech(2*r.seed+uint64(i), probeLength)
+		}
+		input := filepath.Join(r.dir, name+".wav")
+		if err := writeProbe(input, p.pcm); err != nil {
+			return err
+		}
+		e, err := startEngine(session.Config{
+			Server: r.base, Name: name, Input: "file:" + input, Mode: r.mode, Processing: r.processing, NoiseModel: model,
+		}, filepath.Join(r.dir, name+"-heard.wav"))
+		if err != nil {
+			return err
+		}
+		r.engines, r.probes = append(r.engines, e), append(r.probes, p)
+	}
+	return nil
+}
+
+func (r *latencyRun) settled() error {
+	for _, e := range r.engines {
+		if err := e.meets(1); err != nil {
+			return err
+		}
+	}
+	time.Sleep(settle)
+	return nil
+}
+
+func (r *latencyRun) countUnderruns() (all int64) {
+	for _, e := range r.engines {
+		all += e.session.Snapshot().Self.Underruns
+	}
+	return all
+}
+
+// find measures the way from one microphone to the other's loudspeaker.
+func (r *latencyRun) find(speaker, listener *engine, p probe, from time.Time) error {
+	heard, err := listener.heard()
+	if err != nil {
+		return err
+	}
+	if !speaker.capture.known || !listener.render.known {
+		return errors.New("a device never started")
+	}
+	// What a callback takes is counted as taken at the moment at which its first frame begins to play.
+	offset := samplesOf(speaker.capture.zero.Sub(listener.render.zero)) - listener.render.period
+	first := samplesOf(from.Sub(speaker.capture.zero))
+	p.pcm = p.pcm[:first+samplesOf(measureFor)]
+	for _, late := range p.latencies(heard, offset, first) {
+		r.late = append(r.late, inMS(late))
+	}
+	r.wanted += samplesOf(measureFor) / p.every
+	return nil
+}
+
+func inTime(samples int) time.Duration { return time.Duration(samples) * time.Second / rate }

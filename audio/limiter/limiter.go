@@ -54,7 +54,7 @@ func New(channels int, ceilingDB float64) *Limiter {
 	channels = max(channels, 1)
 	l := &Limiter{
 		channels: channels,
-		ceiling:  math.Pow(10, ceilingDB/20) * 0.96, // white noise rises 0.33 dB above what the short interpolator sees
+		ceiling:  math.Pow(10, ceilingDB/20) * 0.95, // white noise rises 0.4 dB above what the short interpolator sees
 		release:  1 - math.Exp(-1/(releaseTime*sampleRate)),
 		history:  make([][2 * taps]float64, channels),
 		before:   make([][2]float64, channels),

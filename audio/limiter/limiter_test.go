@@ -94,8 +94,8 @@ func TestTruePeaksStayBelowTheCeiling(t *testing.T) {
 func TestGainComesBack(t *testing.T) {
 	l := New(2, -1)
 	l.Process(stereo(4800, func(i int) float64 { return 2 * math.Sin(float64(i)*0.1) }))
-	if r := l.GainReductionDB(); r < 6.5 || r > 7.5 {
-		t.Errorf("gain reduction %.2f dB, want about 7", r)
+	if r := l.GainReductionDB(); r < 7 || r > 7.6 {
+		t.Errorf("gain reduction %.2f dB, want 7 and the reserve for peaks between the samples", r)
 	}
 	l.Process(make([]float32, 2*sampleRate))
 	l.Process(make([]float32, 2*480))

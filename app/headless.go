@@ -26,7 +26,7 @@ type headlessOptions struct {
 	mode, topology, receive           string
 	aec, ns, agc, highPass            string
 	music, muted, onAir               bool
-	bitrate                           int
+	bitrate, cpuLimit                 int
 	duration                          time.Duration
 	stats                             string
 }
@@ -68,6 +68,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.muted, "muted", false, "start muted")
 	f.BoolVar(&o.onAir, "on-air", false, "start the broadcast once joined (hosts)")
 	f.IntVar(&o.bitrate, "bitrate", 0, "bit/s of the encoder, 6000 to 510000; 0 chooses")
+	f.IntVar(&o.cpuLimit, "cpu-limit", 0, "percent of one core, 10 to 400, that quality is lowered for; 0 sets no limit")
 	f.DurationVar(&o.duration, "duration", 0, "leave after this time; 0 stays")
 	f.StringVar(&o.stats, "stats", "", "write a JSON object a second to this file; docs/development.md tells the fields")
 }
@@ -76,7 +77,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 	cfg := session.Config{
 		Server: o.server, Room: o.room, Name: o.name, Token: o.token, Input: o.input, Output: o.output,
-		Mode: session.Mode(o.mode), BitrateBPS: o.bitrate, Log: log,
+		Mode: session.Mode(o.mode), BitrateBPS: o.bitrate, CPULimitPercent: o.cpuLimit, Log: log,
 	}
 	if o.invite != "" {
 		invite, err := session.ParseInvite(o.invite)
@@ -90,6 +91,9 @@ func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 	}
 	if o.bitrate != 0 && (o.bitrate < 6000 || o.bitrate > 510000) {
 		return cfg, fmt.Errorf("--bitrate is %d; it takes 0 or 6000 to 510000 bit/s", o.bitrate)
+	}
+	if err := session.CheckCPULimit(o.cpuLimit); err != nil {
+		return cfg, fmt.Errorf("--cpu-limit: %w", err)
 	}
 	var err error
 	if cfg.Topology, err = choice("topology", signaling.Topology(o.topology), signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU); err != nil {

@@ -79,6 +79,7 @@ type governor struct {
 	over      int       // looks in a row with too high a load
 	calmSince time.Time // zero while it is not calm
 	calmPeak  float64   // highest load since
+	lessSince time.Time // the load is clearly less than when the last step back failed; zero while it is not
 	returns   [stepFramesMore + 1]returned
 }
 
@@ -106,15 +107,37 @@ func (g *governor) observe(now time.Time, l Load, asked quality) bool {
 		return false
 	}
 	g.over, g.exhausted = 0, false
-	if g.calmSince.IsZero() {
-		g.calmSince, g.calmPeak = now, 0
-	}
-	g.calmPeak = max(g.calmPeak, score)
-	if g.step == stepNone || now.Sub(g.calmSince) < g.wait(now) {
+	g.notice(now, score)
+	if g.step == stepNone || !g.mayReturn(now) {
 		return false
 	}
 	g.up(now, asked)
 	return true
+}
+
+// notice keeps account of a calm look.
+func (g *governor) notice(now time.Time, score float64) {
+	if g.calmSince.IsZero() {
+		g.calmSince, g.calmPeak, g.lessSince = now, 0, time.Time{}
+	}
+	g.calmPeak = max(g.calmPeak, score)
+	if score >= clearlyLess*g.returns[g.step].load {
+		g.lessSince = time.Time{}
+	} else if g.lessSince.IsZero() {
+		g.lessSince = now
+	}
+}
+
+// mayReturn tells whether it was calm for long enough to take the present step back.
+func (g *governor) mayReturn(now time.Time) bool {
+	r := &g.returns[g.step]
+	if now.Sub(r.at) > forgetAfter {
+		r.wait = 0
+	}
+	if !g.lessSince.IsZero() && now.Sub(g.lessSince) >= calmReturn {
+		return true
+	}
+	return now.Sub(g.calmSince) >= max(r.wait, calmReturn)
 }
 
 // down goes to the next step that changes something.
@@ -145,19 +168,7 @@ func (g *governor) up(now time.Time, asked quality) {
 	for g.step > stepNone && asked.lower(g.step-1) == asked.lower(g.step) {
 		g.step--
 	}
-	g.changed, g.calmSince, g.calmPeak = now, now, 0
-}
-
-// wait is how long it must be calm before the present step is taken back.
-func (g *governor) wait(now time.Time) time.Duration {
-	r := &g.returns[g.step]
-	if now.Sub(r.at) > forgetAfter {
-		r.wait = 0
-	}
-	if r.wait == 0 || g.calmPeak < clearlyLess*r.load {
-		return calmReturn
-	}
-	return r.wait
+	g.changed, g.calmSince, g.calmPeak, g.lessSince = now, now, 0, time.Time{}
 }
 
 // The loads at which each figure alone is too high.

@@ -23,15 +23,16 @@ type governing struct {
 	asked    quality
 }
 
-// CPULimitMin and CPULimitMax are the limits, in percent of one core, that can be set; 0 is none.
+// The limits, in percent of one core, that can be set.
 const (
-	CPULimitMin = 10
-	CPULimitMax = 400
+	leastCPULimit = 10
+	mostCPULimit  = 400
 )
 
-func checkCPULimit(percent int) error {
-	if percent != 0 && (percent < CPULimitMin || percent > CPULimitMax) {
-		return fmt.Errorf("a CPU limit of %d %% is not possible; it takes 0 (none) or %d to %d %% of one core", percent, CPULimitMin, CPULimitMax)
+// CheckCPULimit says what is wrong with a CPU limit in percent of one core; 0 is none.
+func CheckCPULimit(percent int) error {
+	if percent != 0 && (percent < leastCPULimit || percent > mostCPULimit) {
+		return fmt.Errorf("a CPU limit of %d %% is not possible; it takes 0 for none, or %d to %d %% of one core", percent, leastCPULimit, mostCPULimit)
 	}
 	return nil
 }
@@ -39,7 +40,7 @@ func checkCPULimit(percent int) error {
 // SetCPULimit makes the session lower its quality rather than use more of one core than so many
 // percent; 0 sets no limit. What is no limit changes nothing.
 func (s *Session) SetCPULimit(percent int) {
-	if checkCPULimit(percent) == nil {
+	if CheckCPULimit(percent) == nil {
 		s.governing.limit.Store(int64(percent))
 	}
 }
@@ -141,7 +142,7 @@ func (m *microphone) asked() quality {
 func (m *microphone) askedLocked() quality {
 	return quality{
 		meterInterval: meterEvery, complexity: fullComplexity,
-		noise: m.processing.NoiseSuppression && !m.processing.Music, mode: m.mode,
+		noise: m.processing.NoiseSuppression && !m.processing.Music && m.session.cfg.NoiseModel != nil, mode: m.mode,
 	}
 }
 
@@ -151,7 +152,9 @@ func (m *microphone) qualityLocked() quality { return m.askedLocked().lower(m.lo
 // processedLocked are the stages that the governor leaves on.
 func (m *microphone) processedLocked() capture.Processing {
 	p := capture.Processing(m.processing)
-	p.NoiseSuppression = m.qualityLocked().noise
+	if m.askedLocked().noise && !m.qualityLocked().noise {
+		p.NoiseSuppression = false
+	}
 	return p
 }
 

@@ -97,7 +97,7 @@ func New(cfg Config) (*Session, error) {
 	if _, err := frameSamples(cfg.Mode); err != nil {
 		return nil, err
 	}
-	if err := checkCPULimit(cfg.CPULimitPercent); err != nil {
+	if err := CheckCPULimit(cfg.CPULimitPercent); err != nil {
 		return nil, err
 	}
 	if cfg.Log == nil {

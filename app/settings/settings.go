@@ -28,7 +28,10 @@ type Settings struct {
 	Mode       session.Mode       `json:"mode"`
 	Processing session.Processing `json:"processing"`
 	Language   string             `json:"language"` // "ja", "en" or empty: by the system
-	Window     Window             `json:"window"`
+
+	CPULimitPercent int `json:"cpuLimitPercent"` // of one core, 10 to 400; 0 sets none
+
+	Window Window `json:"window"`
 }
 
 // Window is the size of the window in Fyne's device-independent pixels.
@@ -70,6 +73,9 @@ func (s Settings) Validate() error {
 	case "", "en", "ja":
 	default:
 		return fmt.Errorf("language %q is none of en and ja", s.Language)
+	}
+	if err := session.CheckCPULimit(s.CPULimitPercent); err != nil {
+		return err
 	}
 	if w := s.Window; !(w.Width >= 400 && w.Width <= 16384 && w.Height >= 300 && w.Height <= 16384) {
 		return fmt.Errorf("window size %gx%g is out of range", w.Width, w.Height)

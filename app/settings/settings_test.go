@@ -18,6 +18,7 @@ func TestUpdateIsThereAfterReopening(t *testing.T) {
 		t.Fatalf("a missing file gives %+v", s.Get())
 	}
 	want := Defaults()
+	want.CPULimitPercent = 60
 	want.Server, want.Room, want.Name, want.Mode, want.Language = "https://example.org", "quartet", "田中", session.ModeSafe, "ja"
 	if err := s.Update(func(s *Settings) { *s = want }); err != nil {
 		t.Fatal(err)
@@ -67,6 +68,8 @@ func TestInvalidUpdateChangesNothing(t *testing.T) {
 		"server without scheme": func(s *Settings) { s.Server = "example.org" },
 		"long name":             func(s *Settings) { s.Name = strings.Repeat("a", 201) },
 		"no input":              func(s *Settings) { s.Input = "" },
+		"a CPU limit too low":   func(s *Settings) { s.CPULimitPercent = 9 },
+		"a CPU limit too high":  func(s *Settings) { s.CPULimitPercent = 401 },
 		"language":              func(s *Settings) { s.Language = "fr" },
 	} {
 		if err := s.Update(change); err == nil || s.Get() != Defaults() {

@@ -72,7 +72,7 @@ func (c *Controller) Update(r Report, now time.Time) {
 	c.reports[c.next] = timedReport{now, r}
 	c.next = (c.next + 1) % remembered
 	short, long := c.since(now.Add(-soon)), c.since(now.Add(-lately))
-	depth, spread := plan(&long)
+	depth, spread := plan(&long, c.most(&long))
 	switch {
 	case depth > c.depth || depth == c.depth && spread > c.spread:
 		c.calmSince = time.Time{}
@@ -96,6 +96,15 @@ func (c *Controller) since(moment time.Time) (sum Report) {
 		}
 	}
 	return sum
+}
+
+// most is one copy more than now while those that are sent leave too much missing. The first one waits
+// for nothing.
+func (c *Controller) most(r *Report) int {
+	if c.depth > 0 && float64(r.residual()) > worthACopy*float64(max(r.Expected, fewPackets)) {
+		return min(c.depth+1, MaxDepth)
+	}
+	return max(c.depth, 1)
 }
 
 // harmed tells whether so many packets were missed, and more than the aim allows.
@@ -123,17 +132,17 @@ func (c *Controller) stepDown(depth, spread int, now time.Time) {
 	c.calmSince, c.lowered = now, now
 }
 
-// plan is the least protection that does for a link that loses as reported. Losses apart from each
+// plan is the least protection, of at most so many copies, that does for a link that loses as reported. Losses apart from each
 // other need copies, since those get lost too; losses in a row need distance, so that the copy of the
 // first comes behind the last.
-func plan(r *Report) (depth, spread int) {
+func plan(r *Report, most int) (depth, spread int) {
 	expected := float64(max(r.Expected, fewPackets))
 	loss := float64(r.RawLost) / expected
 	if loss <= aim {
 		return 0, 0
 	}
 	depth = 1
-	for depth < MaxDepth && math.Pow(loss, float64(depth+1)) > worthACopy {
+	for depth < most && math.Pow(loss, float64(depth+1)) > worthACopy {
 		depth++
 	}
 	allowed := expected * (aim + 3*math.Pow(loss, float64(depth+1)))

@@ -9,10 +9,3 @@ const FrameSamples = 480
 
 // LatencySamples is by how much Process delays the near end (9 ms): AEC3's filter banks.
 const LatencySamples = 432
-
-// Stats is how well the canceller does.
-type Stats struct {
-	EchoReturnLossDB  float64 // how much quieter the room makes the echo; 0 until known
-	EnhancementDB     float64 // by how much the linear filter reduces the echo; 0 until known
-	DelayMilliseconds int     // from loudspeaker to microphone; 0 until known
-}

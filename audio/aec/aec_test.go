@@ -42,7 +42,7 @@ func run(c *Canceller, near, far []float32) []float32 {
 	for at := 0; at+FrameSamples <= len(out); at += FrameSamples {
 		c.Process(out[at:at+FrameSamples], far[at:at+FrameSamples])
 		if at%(100*FrameSamples) == 0 {
-			c.Stats()
+			c.EnhancementDB()
 		}
 	}
 	return out
@@ -56,11 +56,7 @@ func TestEchoIsCancelled(t *testing.T) {
 		out := run(c, echo, far)
 		tail := 6 * rate
 		got := audiotest.RMSDB(echo[tail:]) - audiotest.RMSDB(out[tail:])
-		stats := c.Stats()
-		t.Logf("delay %d ms: echo %.1f dB quieter, %+v", delayMS, got, stats)
-		if d := stats.DelayMilliseconds - delayMS; d < -20 || d > 20 {
-			t.Errorf("delay %d ms is found as %d", delayMS, stats.DelayMilliseconds)
-		}
+		t.Logf("delay %d ms: echo %.1f dB quieter, the filter says %.1f", delayMS, got, c.EnhancementDB())
 		if got < 20 {
 			t.Errorf("delay %d ms: echo is %.1f dB quieter, want at least 20", delayMS, got)
 		}

@@ -43,21 +43,13 @@ func (c *Canceller) Process(near, far []float32) {
 	}
 }
 
-// Stats is how well the canceller did shortly after Stats was called last, so ask regularly. Any
-// goroutine may, until Close.
-func (c *Canceller) Stats() Stats {
-	s := c.engine.GetStats()
-	var stats Stats
-	if s.HasERL {
-		stats.EchoReturnLossDB = s.EchoReturnLoss
+// EnhancementDB is by how much the linear filter reduced the echo shortly after EnhancementDB was
+// called last, so ask regularly; 0 until known. Any goroutine may, until Close.
+func (c *Canceller) EnhancementDB() float64 {
+	if s := c.engine.GetStats(); s.HasERLE {
+		return s.EchoReturnLossEnhancement
 	}
-	if s.HasERLE {
-		stats.EnhancementDB = s.EchoReturnLossEnhancement
-	}
-	if s.HasDelay {
-		stats.DelayMilliseconds = s.DelayMs
-	}
-	return stats
+	return 0
 }
 
 // Close frees the canceller.

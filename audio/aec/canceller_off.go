@@ -15,8 +15,8 @@ func New() (*Canceller, error) { return nil, errNotBuilt }
 // Process leaves near as it is.
 func (c *Canceller) Process(_, _ []float32) {}
 
-// Stats is zero.
-func (c *Canceller) Stats() Stats { return Stats{} }
+// EnhancementDB is 0.
+func (c *Canceller) EnhancementDB() float64 { return 0 }
 
 // Close does nothing.
 func (c *Canceller) Close() {}

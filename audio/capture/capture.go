@@ -71,5 +71,4 @@ type Stats struct {
 	Loudness          meter.LUFS // of what is sent, before muting
 	TruePeakDB        float64    // the highest of it since the start, in dBTP
 	EchoDB            float64    // by how much the canceller's filter reduces the echo; 0 until known
-	EchoDelay         time.Duration
 }

@@ -28,7 +28,7 @@ type capturer struct {
 	shaped    []float32
 	resampler *resample.Resampler
 	clock     *roomClock
-	chain     *chain
+	chain     *Chain
 	meter     *meter.Meter
 	loudness  *meter.Loudness
 	truePeak  *meter.TruePeak
@@ -67,7 +67,7 @@ func newCapturer(cfg Config) *capturer {
 		shaped:    make([]float32, 2*readSamples*channels),
 		resampler: resample.New(width, 1),
 		clock:     newRoomClock(cfg.RoomSample),
-		chain:     newChain(channels, newFarEnd(cfg.Far)),
+		chain:     NewChain(channels, cfg.Far, cfg.NoiseModel),
 		meter:     meter.New(channels),
 		loudness:  meter.NewLoudness(channels),
 		truePeak:  meter.NewTruePeak(channels),
@@ -82,7 +82,8 @@ func newCapturer(cfg Config) *capturer {
 	return c
 }
 
-// goOn takes over from a capturer that has ended: its place in the ring and what its clock learnt. What
+// goOn takes over from a capturer that has ended: its place in the ring, what its clock and its
+// gain control learnt. What
 // waits in the ring beyond mostWaiting, as after a slow change, is left out.
 func (c *capturer) goOn(before *capturer) {
 	c.clock, c.resampler = before.clock, before.resampler
@@ -92,6 +93,9 @@ func (c *capturer) goOn(before *capturer) {
 	c.consumed += skipped
 	c.clock.next += skipped
 	c.jump(c.clock.next)
+	if c.channels == before.channels {
+		c.chain.agc = before.chain.agc // knows how loud the performer is
+	}
 }
 
 // drain throws away what waits in the ring and notes where the device is.
@@ -111,7 +115,7 @@ func (c *capturer) drain() {
 // captureFrame fills one frame and returns true, or false when the device has not delivered enough.
 // The path: resample to room time, cancel echo, suppress noise, level, meter, let performers hear themselves, mute.
 func (c *capturer) captureFrame(pcm []float32) bool {
-	for !c.chain.take(pcm) {
+	for !c.chain.Take(pcm) {
 		if !c.pull() {
 			return false
 		}
@@ -155,7 +159,7 @@ func (c *capturer) pull() bool {
 	c.clock.next += int64(written)
 	c.pushed += int64(written)
 	c.chain.nearWaiting = ring.Len()
-	c.chain.push(c.shaped[:written*c.channels])
+	c.chain.Push(c.shaped[:written*c.channels])
 	c.publish()
 	return true
 }
@@ -205,14 +209,13 @@ func (c *capturer) mute(pcm []float32) {
 func (c *capturer) publish() {
 	c.driftPPM.Store(math.Float64bits(c.clock.drift * 1e6))
 	c.clockError.Store(math.Float64bits(c.clock.errorNow))
-	c.delay.Store(int64(c.chain.delaySamples(c.frame)))
+	c.delay.Store(int64(c.chain.DelaySamples(c.frame)))
 	c.farDropped.Store(c.chain.far.dropped)
 	c.farPadded.Store(c.chain.far.padded)
 }
 
 func (c *capturer) stats() Stats {
-	return Stats{
-		Processing:        c.chain.engines.Load().on,
+	stats := Stats{
 		ProcessingSamples: int(c.delay.Load()),
 		DriftPPM:          math.Float64frombits(c.driftPPM.Load()),
 		ClockErrorSamples: math.Float64frombits(c.clockError.Load()),
@@ -220,11 +223,11 @@ func (c *capturer) stats() Stats {
 		Overruns:          c.overruns.Load(),
 		FarDropped:        c.farDropped.Load(),
 		FarPadded:         c.farPadded.Load(),
-		GainDB:            c.chain.agc.GainDB(),
-		LimitedDB:         c.chain.limiter.GainReductionDB(),
 		Loudness:          c.loudness.Reading(),
 		TruePeakDB:        c.truePeak.PeakDB(),
 	}
+	c.chain.describe(&stats)
+	return stats
 }
 
 // shape brings frames of so many channels to those that are published.

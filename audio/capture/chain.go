@@ -1,12 +1,15 @@
 package capture
 
 import (
+	"errors"
+	"sync"
 	"sync/atomic"
 
 	"gasso/audio/aec"
 	"gasso/audio/agc"
 	"gasso/audio/limiter"
 	"gasso/audio/ns"
+	"gasso/audio/ring"
 )
 
 const (
@@ -22,12 +25,14 @@ type engines struct {
 	suppressor *ns.Suppressor // nil until first needed
 }
 
-// chain is the processing of room-timed samples: cut rumble, cancel echo, suppress noise, level. Sample k that
-// comes out is sample k that went in, however the switches are set.
-type chain struct {
+// Chain is the processing of room-timed samples at 48 kHz: cut rumble, cancel echo, suppress noise,
+// level. Sample k that comes out is sample k that went in, however the switches are set. Push, Take and
+// DelaySamples belong to one goroutine; any may call the others.
+type Chain struct {
 	channels int
+	model    []byte
 	engines  atomic.Pointer[engines]
-	current  *engines // as of the last push
+	current  *engines // as of the last Push
 
 	far         *farEnd
 	nearWaiting int // samples of the microphone behind the ones being pushed
@@ -45,12 +50,21 @@ type chain struct {
 	cancelled []float32
 	quiet     []float32
 	ready     []float32 // to be taken
+
+	mu         sync.Mutex // guards what follows
+	closed     bool
+	canceller  *aec.Canceller
+	suppressor *ns.Suppressor
+	missing    string
 }
 
-func newChain(channels int, far *farEnd) *chain {
-	c := &chain{
+// NewChain makes a chain with everything off, for interleaved PCM of one or two channels. far is what
+// the loudspeaker took, nil if nobody listens; noiseModel is rnnoise.wasm.
+func NewChain(channels int, far *ring.Ring, noiseModel []byte) *Chain {
+	c := &Chain{
 		channels:  channels,
-		far:       far,
+		model:     noiseModel,
+		far:       newFarEnd(far),
 		agc:       agc.New(channels),
 		limiter:   limiter.New(channels, ceilingDB),
 		voice:     1,
@@ -69,8 +83,67 @@ func newChain(channels int, far *farEnd) *chain {
 	return c
 }
 
-// push takes samples, which it may change, and adds what comes out to what is ready.
-func (c *chain) push(pcm []float32) {
+// SetProcessing switches the stages. What this build or machine cannot do is an error; the rest is in
+// effect all the same.
+func (c *Chain) SetProcessing(p Processing) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	if p.Music {
+		p = Processing{Music: true}
+	}
+	var problems []error
+	if p.EchoCancellation && c.canceller == nil {
+		canceller, err := aec.New()
+		c.canceller, p.EchoCancellation = canceller, err == nil
+		problems = append(problems, err)
+	}
+	if p.NoiseSuppression && c.suppressor == nil {
+		suppressor, err := ns.New(c.model)
+		c.suppressor, p.NoiseSuppression = suppressor, err == nil
+		problems = append(problems, err)
+	}
+	c.engines.Store(&engines{on: p, canceller: c.canceller, suppressor: c.suppressor})
+	c.missing = ""
+	err := errors.Join(problems...)
+	if err != nil {
+		c.missing = err.Error()
+	}
+	return err
+}
+
+// Close frees what the processing runs on; nobody may be in Push.
+func (c *Chain) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if c.canceller != nil {
+		c.canceller.Close()
+	}
+	if c.suppressor != nil {
+		c.suppressor.Close()
+	}
+}
+
+// describe writes the figures of the chain that any goroutine may ask for.
+func (c *Chain) describe(stats *Stats) {
+	stats.Processing = c.engines.Load().on
+	stats.GainDB, stats.LimitedDB = c.agc.GainDB(), c.limiter.GainReductionDB()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stats.Missing = c.missing
+	if c.canceller != nil && !c.closed {
+		stats.EchoDB = c.canceller.EnhancementDB()
+	}
+}
+
+// Push takes at most 8192 samples, which it may change, and adds what comes out to what is ready.
+func (c *Chain) Push(pcm []float32) {
 	c.current = c.engines.Load()
 	c.rumble.wanted = c.current.on.HighPass
 	c.echo.wanted = c.current.on.EchoCancellation
@@ -88,8 +161,8 @@ func (c *chain) push(pcm []float32) {
 	c.ready = c.level.push(c.ready, c.quiet)
 }
 
-// take moves one frame out; it returns false when there is no full one.
-func (c *chain) take(frame []float32) bool {
+// Take moves one frame out; it returns false when there is no full one.
+func (c *Chain) Take(frame []float32) bool {
 	if len(c.ready) < len(frame) {
 		return false
 	}
@@ -98,8 +171,8 @@ func (c *chain) take(frame []float32) bool {
 	return true
 }
 
-// delaySamples is how much the chain delays now, for frames of so many samples.
-func (c *chain) delaySamples(frame int) int {
+// DelaySamples is how much the chain delays now, for frames of so many samples.
+func (c *Chain) DelaySamples(frame int) int {
 	d := c.echo.delaySamples(frame)
 	if c.echo.active {
 		frame = max(frame, c.echo.block)
@@ -107,20 +180,20 @@ func (c *chain) delaySamples(frame int) int {
 	return d + c.noise.delaySamples(frame) + c.level.delaySamples(frame)
 }
 
-func (c *chain) cancelEcho(pcm []float32) {
+func (c *Chain) cancelEcho(pcm []float32) {
 	c.far.next(c.farBlock, c.nearWaiting)
 	toMono(c.nearBlock, pcm, c.channels)
 	c.current.canceller.Process(c.nearBlock, c.farBlock)
 	fromMono(pcm, c.nearBlock, c.channels)
 }
 
-func (c *chain) suppressNoise(pcm []float32) {
+func (c *Chain) suppressNoise(pcm []float32) {
 	toMono(c.nearBlock, pcm, c.channels)
 	c.voice = c.current.suppressor.Process(c.nearBlock)
 	fromMono(pcm, c.nearBlock, c.channels)
 }
 
-func (c *chain) levelSpeech(pcm []float32) {
+func (c *Chain) levelSpeech(pcm []float32) {
 	c.agc.Process(pcm, c.voice)
 	c.limiter.Process(pcm)
 }

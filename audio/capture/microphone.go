@@ -11,9 +11,7 @@ import (
 
 	"github.com/pion/mediadevices"
 
-	"gasso/audio/aec"
 	"gasso/audio/meter"
-	"gasso/audio/ns"
 )
 
 // ErrClosed is returned by the controls of a closed microphone.
@@ -37,12 +35,6 @@ type Microphone struct {
 	waited  time.Duration // for the device, during this Read
 	gap     bool          // packets were left out since the last one
 	mean    float64       // of the time spent on a frame, in nanoseconds
-
-	mu         sync.Mutex // guards what follows
-	closed     bool
-	canceller  *aec.Canceller
-	suppressor *ns.Suppressor
-	missing    string
 
 	packets   atomic.Int64
 	silent    atomic.Int64
@@ -155,34 +147,7 @@ func (m *Microphone) isClosing() bool {
 
 // SetProcessing switches processing while the microphone runs. What cannot be done is an error; the rest
 // is in effect all the same.
-func (m *Microphone) SetProcessing(p Processing) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return ErrClosed
-	}
-	if p.Music {
-		p = Processing{Music: true}
-	}
-	var problems []error
-	if p.EchoCancellation && m.canceller == nil {
-		canceller, err := aec.New()
-		m.canceller, p.EchoCancellation = canceller, err == nil
-		problems = append(problems, err)
-	}
-	if p.NoiseSuppression && m.suppressor == nil {
-		suppressor, err := ns.New(m.cfg.NoiseModel)
-		m.suppressor, p.NoiseSuppression = suppressor, err == nil
-		problems = append(problems, err)
-	}
-	m.capture.chain.engines.Store(&engines{on: p, canceller: m.canceller, suppressor: m.suppressor})
-	m.missing = ""
-	err := errors.Join(problems...)
-	if err != nil {
-		m.missing = err.Error()
-	}
-	return err
-}
+func (m *Microphone) SetProcessing(p Processing) error { return m.capture.chain.SetProcessing(p) }
 
 // SetMuted replaces the signal by silence, within 5 ms and without a click. Level goes on.
 func (m *Microphone) SetMuted(muted bool) { m.capture.muted.Store(muted) }
@@ -218,14 +183,6 @@ func (m *Microphone) Stats() Stats {
 	stats.FrameDuration = frameDuration(m.cfg.Encoder.FrameSamples)
 	stats.FrameTime = time.Duration(m.frameTime.Load())
 	stats.Packets, stats.SilentPackets = m.packets.Load(), m.silent.Load()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	stats.Missing = m.missing
-	if m.canceller != nil && !m.closed {
-		echo := m.canceller.Stats()
-		stats.EchoDB = echo.EnhancementDB
-		stats.EchoDelay = time.Duration(echo.DelayMilliseconds) * time.Millisecond
-	}
 	return stats
 }
 
@@ -238,17 +195,9 @@ func (m *Microphone) Close() error {
 		close(m.closing)
 		m.reading.Lock()
 		defer m.reading.Unlock()
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.closed = true
 		_ = m.track.Close()
 		_ = m.encoder.Close()
-		if m.canceller != nil {
-			m.canceller.Close()
-		}
-		if m.suppressor != nil {
-			m.suppressor.Close()
-		}
+		m.capture.chain.Close()
 	})
 	return nil
 }

@@ -68,7 +68,7 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 				return session.New(session.Config{
 					Server: r.Server, Room: r.Room, Name: r.Name, Token: r.Token, Input: r.Input, Output: r.Output,
 					Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks, Processing: r.Processing,
-					NoiseModel: model, Log: log,
+					NoiseModel: model, CPULimitPercent: store.Get().CPULimitPercent, Log: log,
 				})
 			},
 			Devices:       devices,
@@ -110,15 +110,15 @@ func (o desktopOptions) settings(log *slog.Logger) (*settings.Store, error) {
 }
 
 func devices() (inputs, outputs []ui.Device, err error) {
-	in, out, err := session.Devices()
+	in, out, err := session.Devices("")
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, d := range in {
-		inputs = append(inputs, ui.Device(d))
+		inputs = append(inputs, ui.Device{ID: d.ID, Name: d.Name, Default: d.Default})
 	}
 	for _, d := range out {
-		outputs = append(outputs, ui.Device(d))
+		outputs = append(outputs, ui.Device{ID: d.ID, Name: d.Name, Default: d.Default})
 	}
 	return inputs, outputs, nil
 }

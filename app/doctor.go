@@ -25,7 +25,7 @@ func newDevicesCommand(out io.Writer) *cobra.Command {
 		Short: "List microphones and loudspeakers with the ids that --input and --output take",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			inputs, outputs, err := session.Devices()
+			inputs, outputs, err := session.Devices("")
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ func runDoctor(ctx context.Context, out io.Writer, server string) error {
 		}
 	}
 	say(nil, true, "gasso "+version.String()+", "+opus.Version())
-	inputs, outputs, err := session.Devices()
+	inputs, outputs, err := session.Devices("")
 	say(err, false, fmt.Sprintf("%d microphones, %d loudspeakers", len(inputs), len(outputs)))
 	say(checkCanceller(), false, "echo cancellation (AEC3)")
 	_, err = wasm.RNNoise()

@@ -13,11 +13,13 @@ import (
 type Device struct {
 	ID, Name string
 	Default  bool
+	Channels int    // 0 when the sound system does not say
+	Backend  string // the sound system that has it
 }
 
-// Devices names the microphones and loudspeakers of this machine.
-func Devices() (inputs, outputs []Device, err error) {
-	in, out, err := device.List()
+// Devices names the microphones and loudspeakers of a sound system; empty is the first that has any.
+func Devices(soundSystem string) (inputs, outputs []Device, err error) {
+	in, out, err := device.List(soundSystem)
 	if err != nil {
 		return nil, nil, err
 	}

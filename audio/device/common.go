@@ -18,29 +18,39 @@ type clock struct {
 	at        atomic.Int64 // nanoseconds since base; 0 before the first callback
 	callbacks atomic.Int64
 	underruns atomic.Int64
+	invalid   atomic.Int64
 	reopens   atomic.Int64
+	rate      atomic.Int64
 	fallback  atomic.Bool
 	dead      atomic.Bool
+	silent    atomic.Bool
+	restarted atomic.Bool // another device continues; what was due from the one before is no measure
 	name      atomic.Pointer[string]
 	wake      chan struct{}
-	period    int
+	period    int // asked for
+	punctuality
 }
 
 func (c *clock) init(cfg Config, name string) {
 	c.base = time.Now()
 	c.wake = make(chan struct{}, 1)
 	c.period = cfg.PeriodSamples
+	c.most.Store(int64(c.period))
+	c.rate.Store(Rate)
+	c.restarted.Store(true)
 	c.name.Store(&name)
 }
 
 // tick ends a callback that moved so many frames.
 func (c *clock) tick(frames int) {
 	at := max(1, int64(time.Since(c.base)))
+	moved := c.frames.Load() + int64(frames)
 	c.sequence.Add(1) // odd: being written
-	c.frames.Store(c.frames.Load() + int64(frames))
+	c.frames.Store(moved)
 	c.at.Store(at)
 	c.sequence.Add(1)
 	c.callbacks.Add(1)
+	c.called(at, moved, frames, c.period, c.restarted.Swap(false))
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -68,8 +78,9 @@ func (c *clock) Info() Format {
 
 // stats counts; pcm is the ring whose drops are overruns, if any.
 func (c *clock) stats(overruns *ring.Ring) Stats {
-	s := Stats{Callbacks: c.callbacks.Load(), Underruns: c.underruns.Load(), Reopens: c.reopens.Load(),
-		Fallback: c.fallback.Load(), Dead: c.dead.Load()}
+	s := Stats{Callbacks: c.callbacks.Load(), Underruns: c.underruns.Load(), Invalid: c.invalid.Load(),
+		LateCallbacks: c.late.Load(), WorstLateness: time.Duration(c.worst.Load()), PeriodSamples: int(c.most.Load()),
+		Rate: int(c.rate.Load()), Reopens: c.reopens.Load(), Fallback: c.fallback.Load(), Dead: c.dead.Load(), Silent: c.silent.Load()}
 	if overruns != nil {
 		s.Overruns = overruns.Dropped()
 	}
@@ -107,18 +118,23 @@ func (r *renderSide) Far() *ring.Ring { return r.far }
 // Stats counts.
 func (r *renderSide) Stats() Stats { return r.stats(nil) }
 
-// take fills one callback's stereo frames, zeros where the ring has none.
-func (r *renderSide) take(pcm []float32) {
+// take fills stereo frames from the ring, zeros where it has none, and tells whether some were missing.
+func (r *renderSide) take(pcm []float32) (missing bool) {
 	n := r.pcm.Read(pcm)
 	clear(pcm[n*Channels:])
+	r.far.Write(pcm)
+	return n*Channels < len(pcm)
+}
+
+// played ends a callback that took so many frames.
+func (r *renderSide) played(frames int, missing bool) {
 	switch {
-	case n*Channels == len(pcm):
+	case !missing:
 		r.primed = true
 	case r.primed:
 		r.underruns.Add(1)
 	}
-	r.far.Write(pcm)
-	r.tick(len(pcm) / Channels)
+	r.tick(frames)
 }
 
 func newCaptureSide(cfg Config, name string) *captureSide {

@@ -37,15 +37,19 @@ var (
 
 // Info describes one device that can be opened by ID.
 type Info struct {
-	ID      string // stable; what device:ID takes
-	Name    string // for people
-	Default bool
+	ID       string // stable over re-plugging and restarts; what device:ID takes
+	Name     string // for people
+	Default  bool
+	Channels int    // 0 when the sound system does not say
+	Backend  string // the sound system, as Config takes it
 }
 
 // Config says what to open.
 type Config struct {
 	Spec          Spec
-	PeriodSamples int          // between callbacks; 0 is 240
+	Backend       string       // sound system for Hardware, one of Backends; empty chooses
+	PeriodSamples int          // between callbacks at 48 kHz; 0 is 240. A wish: Stats tells what came of it
+	FallBack      bool         // begin with the default device when the one asked for is not there
 	Log           *slog.Logger // nil is silent
 }
 
@@ -58,15 +62,21 @@ type Format struct {
 	Name          string
 }
 
-// Stats counts what happened since the device was opened.
+// Stats counts what happened since the device was opened. Samples and frames are those at 48 kHz.
 type Stats struct {
-	Callbacks    int64
-	Underruns    int64     // callbacks of a render device that found too few frames
-	Overruns     int64     // frames of a capture device that found the ring full
-	Reopens      int64     // times the device had to be opened again
-	Fallback     bool      // the default device stands in for the one asked for
-	Dead         bool      // there is no device now; opening is tried again and again
-	LastCallback time.Time // zero before the first
+	Callbacks     int64
+	Underruns     int64         // callbacks of a render device that found too few frames
+	Overruns      int64         // frames of a capture device that found the ring full
+	Invalid       int64         // samples that were no numbers, or infinite; silence stands in for them
+	LateCallbacks int64         // callbacks later by more than a period than the earliest of the last second
+	WorstLateness time.Duration // the worst of the last five to ten seconds
+	PeriodSamples int           // what the device moves at once: the most within the last second
+	Rate          int           // of the hardware, in Hz
+	Reopens       int64         // times the device had to be opened again
+	Fallback      bool          // the default device stands in for the one asked for
+	Dead          bool          // there is no device now; opening is tried again and again
+	Silent        bool          // a microphone that gave nothing but zeros for the last two and a half seconds
+	LastCallback  time.Time     // zero before the first
 }
 
 // Capture is an open microphone or a stand-in.

@@ -218,12 +218,12 @@ func TestListNamesDevicesAndErrorsNameThem(t *testing.T) {
 	rig.Setenv(t)
 	a, b := rig.Cable("a"), rig.Cable("b")
 	rig.SetDefault(b)
-	inputs, outputs, err := List()
+	inputs, outputs, err := List("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]Info{a.Mic: {a.Mic, "a-microphone", false}, b.Mic: {b.Mic, "b-microphone", true},
-		a.Speaker: {a.Speaker, "a-speaker", false}, b.Speaker: {b.Speaker, "b-speaker", true}}
+	want := map[string]Info{a.Mic: {a.Mic, "a-microphone", false, 2, "pulse"}, b.Mic: {b.Mic, "b-microphone", true, 2, "pulse"},
+		a.Speaker: {a.Speaker, "a-speaker", false, 2, "pulse"}, b.Speaker: {b.Speaker, "b-speaker", true, 2, "pulse"}}
 	for _, info := range append(inputs, outputs...) {
 		if w, ok := want[info.ID]; ok && info != w {
 			t.Errorf("%+v, want %+v", info, w)
@@ -255,7 +255,7 @@ func TestNoSoundServerIsSaidInWords(t *testing.T) {
 	if _, err := OpenRender(Config{Spec: Spec{Kind: Hardware, ID: "x"}}); !errors.Is(err, ErrNoSound) {
 		t.Errorf("render: %v", err)
 	}
-	if _, _, err := List(); !errors.Is(err, ErrNoSound) {
+	if _, _, err := List(""); !errors.Is(err, ErrNoSound) {
 		t.Errorf("list: %v", err)
 	}
 }

@@ -115,7 +115,7 @@ func (r *pacedRender) run() {
 	defer close(r.done)
 	pcm := make([]float32, r.period*Channels)
 	pace(r.stop, r.period, func() {
-		r.take(pcm)
+		r.played(r.period, r.take(pcm))
 		if r.writer == nil || r.err != nil {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -154,19 +155,6 @@ func TestToneGoesToTheFileInRealTime(t *testing.T) {
 	}
 }
 
-func TestCallbacksDoNotAllocate(t *testing.T) {
-	c := &hardwareCapture{captureSide: newCaptureSide(Config{PeriodSamples: 240}, ""), scratch: make([]float32, fileFrames*Channels)}
-	r := newRenderSide(Config{PeriodSamples: 240}, "")
-	quad, stereo := make([]float32, 4*3000), make([]float32, 2*240)
-	audiotest.CheckNoAllocs(t, func() {
-		c.captured(quad, 4)
-		r.take(stereo)
-	})
-	if s := c.Stats(); s.Overruns != c.Stamp().Frames-int64(c.Ring().Len()) {
-		t.Errorf("%d overruns of %d frames, %d in the ring", s.Overruns, c.Stamp().Frames, c.Ring().Len())
-	}
-}
-
 func TestWhatCannotBeOpenedIsSaidInWords(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "notes.wav")
 	if err := os.WriteFile(text, []byte("dear diary, there is no sound in here"), 0o600); err != nil {
@@ -194,29 +182,55 @@ func TestParse(t *testing.T) {
 	inputs := map[string]Spec{
 		"device": {Kind: Hardware}, "device:a:b c": {Kind: Hardware, ID: "a:b c"}, "silence": {Kind: Silence},
 		"file:/a b.wav": {Kind: File, Path: "/a b.wav"}, "file:m.wav?loop": {Kind: File, Path: "m.wav", Loop: true},
+		"device#2": {Kind: Hardware, Channels: []int{2}}, "device:a#3": {Kind: Hardware, ID: "a", Channels: []int{3}},
+		"device:a#b#3+4": {Kind: Hardware, ID: "a#b", Channels: []int{3, 4}}, "device:a#": {Kind: Hardware, ID: "a#"},
+		"file:m#2": {Kind: File, Path: "m#2"}, "file:m#0": {Kind: File, Path: "m#0"},
 		"tone:440": {Kind: Tone, Frequency: 440}, "tone:0.5e3": {Kind: Tone, Frequency: 500},
 	}
 	for text, want := range inputs {
-		if got, err := ParseInput(text); err != nil || got != want {
+		if got, err := ParseInput(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("input %q: %+v, %v", text, got, err)
-		} else if again, err := ParseInput(got.String()); err != nil || again != want {
+		} else if again, err := ParseInput(got.String()); err != nil || !reflect.DeepEqual(again, want) {
 			t.Errorf("input %q: %q gives %+v, %v", text, got, again, err)
 		}
 	}
-	outputs := map[string]Spec{"device:x": {Kind: Hardware, ID: "x"}, "null": {Kind: Null}, "file:x.WAV": {Kind: File, Path: "x.WAV"}}
+	outputs := map[string]Spec{"device:x": {Kind: Hardware, ID: "x"}, "device:x#1+2": {Kind: Hardware, ID: "x", Channels: []int{1, 2}}, "null": {Kind: Null}, "file:x.WAV": {Kind: File, Path: "x.WAV"}}
 	for text, want := range outputs {
-		if got, err := ParseOutput(text); err != nil || got != want {
+		if got, err := ParseOutput(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("output %q: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "mic", "file:", "file:?loop", "tone", "tone:", "tone:x", "tone:0", "tone:NaN", "tone:24000", "silence:1", "null"} {
+	for _, text := range []string{"", "mic", "file:", "file:?loop", "tone", "tone:", "tone:x", "tone:0", "tone:NaN", "tone:24000", "silence:1", "null",
+		"device#0", "device:a#65", "device:a#1+0", "device:a#99999999999999999999"} {
 		if got, err := ParseInput(text); err == nil {
 			t.Errorf("input %q: %+v", text, got)
 		}
 	}
-	for _, text := range []string{"", "silence", "tone:440", "file:x.mp3", "file:", "null:1"} {
+	for _, text := range []string{"", "silence", "tone:440", "file:x.mp3", "file:", "null:1", "device#0"} {
 		if got, err := ParseOutput(text); err == nil {
 			t.Errorf("output %q: %+v", text, got)
 		}
 	}
+}
+
+func FuzzSpec(f *testing.F) {
+	for _, text := range []string{"device", "device:a#3+4", "device#1", "device:#2#1", "file:a?loop", "tone:440", "silence", "null", "file:x.wav"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, parse := range []func(string) (Spec, error){ParseInput, ParseOutput} {
+			spec, err := parse(text)
+			if err != nil {
+				continue
+			}
+			if again, err := parse(spec.String()); err != nil || !reflect.DeepEqual(spec, again) {
+				t.Errorf("%q: %+v is written %q, which is %+v, %v", text, spec, spec.String(), again, err)
+			}
+			for _, channel := range spec.Channels {
+				if channel < 1 || channel > maxChannels {
+					t.Errorf("%q: channel %d", text, channel)
+				}
+			}
+		}
+	})
 }

@@ -42,6 +42,7 @@ const fileFrames = 1024
 type fileSource struct {
 	reader    *wav.Reader
 	resampler *resample.Resampler // nil at 48 kHz
+	in        *inlet
 	loop      bool
 	ended     bool
 	raw       []float32 // as in the file
@@ -57,6 +58,7 @@ func openFileSource(cfg Config) (*fileSource, error) {
 	}
 	s := &fileSource{
 		reader: reader,
+		in:     newInlet(reader.Channels(), Rate, nil),
 		loop:   cfg.Spec.Loop,
 		raw:    make([]float32, fileFrames*reader.Channels()),
 		stereo: make([]float32, fileFrames*Channels),
@@ -103,36 +105,12 @@ func (s *fileSource) refill() {
 		s.pending = s.stereo
 		return
 	}
-	s.pending = s.stereo[:toStereo(s.stereo, s.raw[:n], s.reader.Channels())*Channels]
+	s.pending = s.stereo[:n/s.reader.Channels()*Channels]
+	s.in.toStereo(s.pending, s.raw[:n])
 }
 
 func (s *fileSource) close() {
 	if err := s.reader.Close(); err != nil {
 		s.log.Warn("closing the input file failed", "error", err)
 	}
-}
-
-// toStereo maps frames of so many channels to stereo and returns how many frames those were. Mono goes
-// to both sides, stereo stays, and more are summed to the centre by 1/sqrt(channels), so that
-// one voice among many inputs is neither lost to one side nor turned down by the full number.
-func toStereo(dst, src []float32, channels int) (frames int) {
-	frames = len(src) / channels
-	switch channels {
-	case 1:
-		for i, v := range src {
-			dst[2*i], dst[2*i+1] = v, v
-		}
-	case 2:
-		copy(dst, src)
-	default:
-		scale := float32(1 / math.Sqrt(float64(channels)))
-		for i := range frames {
-			sum := float32(0)
-			for _, v := range src[i*channels : (i+1)*channels] {
-				sum += v
-			}
-			dst[2*i], dst[2*i+1] = sum*scale, sum*scale
-		}
-	}
-	return frames
 }

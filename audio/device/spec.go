@@ -3,6 +3,7 @@ package device
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,7 @@ const (
 type Spec struct {
 	Kind      Kind
 	ID        string  // of Hardware; empty is the default device
+	Channels  []int   // of Hardware, from 1: none is all, one is mono on both sides, two are left and right
 	Path      string  // of File
 	Frequency float64 // of Tone, in Hz
 	Loop      bool    // of a File input: begin again at its end instead of silence
@@ -31,12 +33,41 @@ type Spec struct {
 // loopSuffix asks for Loop in text.
 const loopSuffix = "?loop"
 
-// ParseInput reads device[:ID], file:PATH, file:PATH?loop, tone:HZ or silence.
+// maxChannels is the highest channel of a device that can be asked for.
+const maxChannels = 64
+
+// channelSuffix is how text asks for one channel or two; no ID of Info ends like that.
+var channelSuffix = regexp.MustCompile(`(?s)^(.*)#([0-9]+)(?:\+([0-9]+))?$`)
+
+// parseHardware reads device[:ID][#CHANNEL[+CHANNEL]]; known says whether text is of that kind.
+func parseHardware(text string) (spec Spec, known bool, err error) {
+	rest := text
+	match := channelSuffix.FindStringSubmatch(text)
+	if match != nil {
+		rest = match[1]
+	}
+	kind, id, _ := strings.Cut(rest, ":")
+	if Kind(kind) != Hardware {
+		return Spec{}, false, nil
+	}
+	spec = Spec{Kind: Hardware, ID: id}
+	for i := 2; i < len(match) && match[i] != ""; i++ {
+		channel, err := strconv.Atoi(match[i])
+		if err != nil || channel < 1 || channel > maxChannels {
+			return Spec{}, true, fmt.Errorf("%q asks for channel %s; channels go from 1 to %d, as in device#2 or device:ID#3+4", text, match[i], maxChannels)
+		}
+		spec.Channels = append(spec.Channels, channel)
+	}
+	return spec, true, nil
+}
+
+// ParseInput reads device[:ID][#CHANNEL[+CHANNEL]], file:PATH, file:PATH?loop, tone:HZ or silence.
 func ParseInput(s string) (Spec, error) {
+	if spec, known, err := parseHardware(s); known {
+		return spec, err
+	}
 	kind, rest, more := strings.Cut(s, ":")
 	switch Kind(kind) {
-	case Hardware:
-		return Spec{Kind: Hardware, ID: rest}, nil
 	case File:
 		path, loop := strings.CutSuffix(rest, loopSuffix)
 		if path == "" {
@@ -57,12 +88,13 @@ func ParseInput(s string) (Spec, error) {
 	return Spec{}, fmt.Errorf("input %q is not known; write device, device:ID, file:PATH, tone:HZ or silence", s)
 }
 
-// ParseOutput reads device[:ID], file:PATH.wav or null.
+// ParseOutput reads device[:ID][#CHANNEL[+CHANNEL]], file:PATH.wav or null.
 func ParseOutput(s string) (Spec, error) {
+	if spec, known, err := parseHardware(s); known {
+		return spec, err
+	}
 	kind, rest, more := strings.Cut(s, ":")
 	switch Kind(kind) {
-	case Hardware:
-		return Spec{Kind: Hardware, ID: rest}, nil
 	case File:
 		if !strings.HasSuffix(strings.ToLower(rest), ".wav") {
 			return Spec{}, fmt.Errorf("output %q must be a WAV file; write file:PATH.wav", s)
@@ -79,8 +111,8 @@ func ParseOutput(s string) (Spec, error) {
 // String is the text that ParseInput and ParseOutput read.
 func (s Spec) String() string {
 	switch {
-	case s.Kind == Hardware && s.ID != "":
-		return string(Hardware) + ":" + s.ID
+	case s.Kind == Hardware:
+		return s.hardwareText()
 	case s.Kind == File && s.Loop:
 		return string(File) + ":" + s.Path + loopSuffix
 	case s.Kind == File:
@@ -90,4 +122,17 @@ func (s Spec) String() string {
 	default:
 		return string(s.Kind)
 	}
+}
+
+func (s Spec) hardwareText() string {
+	text := string(Hardware)
+	if s.ID != "" {
+		text += ":" + s.ID
+	}
+	mark := "#"
+	for _, channel := range s.Channels {
+		text += mark + strconv.Itoa(channel)
+		mark = "+"
+	}
+	return text
 }

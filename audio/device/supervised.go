@@ -1,61 +1,79 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 )
 
 // When a device counts as dead, and how often it is looked at. Callbacks of an idle sound server may
 // take two seconds to begin.
 const (
-	checkEvery  = 200 * time.Millisecond
-	firstWithin = 4 * time.Second
-	staleAfter  = 1500 * time.Millisecond
-	retryEvery  = time.Second
-	lookEvery   = 3 * time.Second // for the device that was asked for, while another stands in
+	checkEvery   = 100 * time.Millisecond
+	firstWithin  = 4 * time.Second
+	staleAfter   = 1200 * time.Millisecond
+	missingAfter = 300 * time.Millisecond // for a device that is not listed any more
+	retryEvery   = 500 * time.Millisecond
 )
 
-// supervised keeps one direction of sound going: a watchdog on the age of the last callback opens the
-// device again. One goroutine owns the fields below worker.
+// supervised keeps one direction of sound going: when callbacks cease it opens the device again, on
+// the default device when the one asked for is gone, and goes back when that is listed again. One
+// goroutine owns the fields below worker.
 type supervised struct {
 	worker
 	position *clock
-	way      direction
-	id       string // asked for
-	process  process
+	wish     wish
+	handle   handler
 	log      *slog.Logger
+	look     *lookout
 	current  *hardware // nil while dead
-	openedAt time.Time
-	tryAt    time.Time // when dead: next attempt; on the fallback: next look
-}
-
-// open opens a device and gives up when that takes too long.
-func (s *supervised) open(id string) error {
-	h, err := within(openWithin, func() (*hardware, error) {
-		return openHardware(s.way, id, s.position.period, s.process)
-	}, func(h *hardware) { h.abandon() })
-	if err != nil {
-		return fmt.Errorf("open sound device: %w", err)
-	}
-	s.current = h
-	s.openedAt = time.Now()
-	s.position.name.Store(&h.name)
-	s.position.dead.Store(false)
-	s.position.fallback.Store(id != s.id)
-	return nil
+	next     *hardware // takes over with its first callback; nil without
+	tryAt    time.Time // of the next attempt to open
 }
 
 // superviseHardware opens what was asked for and starts the watchdog.
-func superviseHardware(cfg Config, c *clock, way direction, f process) (*supervised, error) {
-	s := &supervised{worker: newWorker(), position: c, way: way, id: cfg.Spec.ID, process: f,
-		log: cfg.Log.With("device", way.word)}
-	if err := s.open(s.id); err != nil {
-		return nil, err
+func superviseHardware(cfg Config, c *clock, way direction, handle handler) (*supervised, error) {
+	s := &supervised{worker: newWorker(), position: c, handle: handle, log: cfg.Log.With("device", way.word),
+		wish: wish{way: way, backend: cfg.Backend, id: cfg.Spec.ID, channels: cfg.Spec.Channels, period: cfg.PeriodSamples}}
+	h, err := s.open(s.wish)
+	fallback := false
+	if errors.Is(err, ErrNoDevice) && cfg.FallBack {
+		s.log.Warn("the sound device is not there; the default one stands in", "id", cfg.Spec.ID)
+		h, err = s.open(s.standIn())
+		fallback = true
 	}
+	if err != nil {
+		return nil, fmt.Errorf("open sound device: %w", err)
+	}
+	s.adopt(h, fallback)
+	s.look = startLookout(way, cfg.Backend)
 	go s.run()
 	return s, nil
+}
+
+// open opens a device and gives up when that takes too long.
+func (s *supervised) open(w wish) (*hardware, error) {
+	return within(openWithin, func() (*hardware, error) { return openHardware(w, s.handle) },
+		func(h *hardware) { h.abandon() })
+}
+
+// standIn is what plays when the device that was asked for is gone.
+func (s *supervised) standIn() wish {
+	w := s.wish
+	w.id, w.channels, w.standIn = "", nil, true
+	return w
+}
+
+// adopt lets a device work; there is no other.
+func (s *supervised) adopt(h *hardware, fallback bool) {
+	s.current = h
+	s.position.restarted.Store(true)
+	s.position.rate.Store(int64(h.rate))
+	s.position.name.Store(&h.info.Name)
+	s.position.fallback.Store(fallback)
+	s.position.dead.Store(false)
+	h.begin()
 }
 
 func (s *supervised) run() {
@@ -69,6 +87,8 @@ func (s *supervised) run() {
 			return
 		case now := <-ticker.C:
 			s.check(now)
+		case l := <-s.look.listings:
+			s.listed(l)
 		}
 	}
 }
@@ -77,62 +97,131 @@ func (s *supervised) run() {
 func (s *supervised) check(now time.Time) {
 	switch {
 	case s.current == nil:
-		if now.After(s.tryAt) {
+		if !now.Before(s.tryAt) {
 			s.reopen(now)
 		}
-	case s.stale(now):
-		s.log.Warn("the sound device gives no more callbacks; opening it again", "name", s.current.name)
-		s.current.abandon()
-		s.current = nil
-		s.position.dead.Store(true)
+	case s.quiet(now) > s.patience():
+		s.lose("the sound device gives no more callbacks; opening it again")
 		s.reopen(now)
-	case s.position.fallback.Load() && now.After(s.tryAt):
-		s.tryAt = now.Add(lookEvery)
-		s.goBack()
+	case s.next != nil:
+		s.takeOver(now)
 	}
 }
 
-// stale tells whether callbacks have ceased.
-func (s *supervised) stale(now time.Time) bool {
+// quiet is for how long there was no callback.
+func (s *supervised) quiet(now time.Time) time.Duration {
 	last := s.position.Stamp().At
-	if last.Before(s.openedAt) {
-		return now.Sub(s.openedAt) > firstWithin
+	if last.Before(s.current.openedAt) {
+		last = s.current.openedAt
 	}
-	return now.Sub(last) > staleAfter
+	return now.Sub(last)
+}
+
+// patience is how long there may be no callback: longer before the first one, and for devices that
+// come seldom.
+func (s *supervised) patience() time.Duration {
+	if s.current.calls.Load() == 0 {
+		return firstWithin
+	}
+	return staleAfter + 2*time.Duration(s.position.most.Load())*time.Second/Rate
+}
+
+// listed takes a list of the devices that there are.
+func (s *supervised) listed(l listing) {
+	now := time.Now()
+	if s.current == nil || l.began.Before(s.current.openedAt) {
+		return
+	}
+	info := &s.current.info
+	switch {
+	case s.quiet(now) > missingAfter && s.current.calls.Load() > 0 && s.current.missing(l):
+		s.lose("the sound device is gone")
+		s.reopen(now)
+	case s.position.fallback.Load() && s.next == nil && s.wish.id != "" && l.has(s.wish.id):
+		s.goBack(now)
+	case s.current.asDefault && l.backend == info.Backend:
+		if d, known := pick(l.devices, ""); known && d.Name != info.Name {
+			info.Name = d.Name
+			s.position.name.Store(&d.Name)
+		}
+	}
+}
+
+// missing tells whether a list says that the device is gone.
+func (h *hardware) missing(l listing) bool {
+	if len(l.devices) == 0 {
+		return true // and so is the sound system
+	}
+	return !h.asDefault && l.backend == h.info.Backend && !l.has(h.info.ID)
+}
+
+// lose gives the device up.
+func (s *supervised) lose(why string) {
+	s.log.Warn(why, "name", s.current.info.Name)
+	s.current.abandon()
+	s.current = nil
+	s.position.dead.Store(true)
 }
 
 // reopen opens the device that was asked for, else the default one.
 func (s *supervised) reopen(now time.Time) {
+	s.dropNext()
 	s.tryAt = now.Add(retryEvery)
-	err := s.open(s.id)
-	if err != nil && s.id != "" {
-		err = s.open("")
+	h, err := s.open(s.wish)
+	fallback := false
+	if err != nil && (s.wish.id != "" || len(s.wish.channels) > 0) {
+		h, err = s.open(s.standIn())
+		fallback = true
 	}
 	if err != nil {
 		s.log.Debug("opening the sound device failed; trying again", "error", err)
 		return
 	}
+	s.adopt(h, fallback)
 	s.position.reopens.Add(1)
-	s.log.Info("the sound device works again", "name", s.current.name, "fallback", s.position.fallback.Load())
+	s.log.Info("the sound device works again", "name", h.info.Name, "fallback", fallback)
 }
 
-// goBack changes from the fallback to the device that was asked for, if it is there again.
-func (s *supervised) goBack() {
-	inputs, outputs, err := List()
-	infos := outputs
-	if s.way == capturing {
-		infos = inputs
-	}
-	if err != nil || !slices.ContainsFunc(infos, func(i Info) bool { return i.ID == s.id || i.Name == s.id }) {
+// goBack opens the device that was asked for beside the one that stands in for it.
+func (s *supervised) goBack(now time.Time) {
+	if now.Before(s.tryAt) {
 		return
 	}
-	s.shut()
-	s.position.dead.Store(true)
-	s.reopen(time.Now())
+	s.tryAt = now.Add(retryEvery)
+	h, err := s.open(s.wish)
+	if err != nil {
+		s.log.Debug("opening the sound device that is back failed; trying again", "error", err)
+		return
+	}
+	s.next = h
+}
+
+// takeOver changes to the next device once its callbacks come.
+func (s *supervised) takeOver(now time.Time) {
+	if s.next.calls.Load() < 2 { // the first may be for the start only
+		if now.Sub(s.next.openedAt) > firstWithin {
+			s.dropNext()
+		}
+		return
+	}
+	h := s.next
+	s.next = nil
+	s.current.abandon()
+	s.adopt(h, false)
+	s.position.reopens.Add(1)
+	s.log.Info("the sound device is back", "name", h.info.Name)
+}
+
+func (s *supervised) dropNext() {
+	if s.next != nil {
+		s.next.abandon()
+		s.next = nil
+	}
 }
 
 // shut closes the device and waits a little for it.
 func (s *supervised) shut() {
+	s.dropNext()
 	if s.current == nil {
 		return
 	}
@@ -141,7 +230,7 @@ func (s *supervised) shut() {
 	select {
 	case <-s.current.abandon():
 	case <-timer.C:
-		s.log.Warn("the sound device does not close; it is left behind", "name", s.current.name)
+		s.log.Warn("the sound device does not close; it is left behind", "name", s.current.info.Name)
 	}
 	s.current = nil
 }
@@ -149,6 +238,7 @@ func (s *supervised) shut() {
 // Close stops the device. It returns within seconds even when the hardware hangs.
 func (s *supervised) Close() error {
 	s.end()
+	s.look.end()
 	return nil
 }
 
@@ -156,28 +246,18 @@ func (s *supervised) Close() error {
 type hardwareCapture struct {
 	*captureSide
 	*supervised
-	scratch []float32
 }
 
 func openHardwareCapture(cfg Config) (Capture, error) {
-	c := &hardwareCapture{captureSide: newCaptureSide(cfg, ""), scratch: make([]float32, fileFrames*Channels)}
-	s, err := superviseHardware(cfg, &c.clock, capturing, c.captured)
+	side := newCaptureSide(cfg, "")
+	s, err := superviseHardware(cfg, &side.clock, capturing, func(channels, rate int, selected []int) process {
+		in := newInlet(channels, rate, selected)
+		return func(pcm []float32) { side.accept(in, pcm) }
+	})
 	if err != nil {
 		return nil, err
 	}
-	c.supervised = s
-	return c, nil
-}
-
-// captured is the callback.
-func (c *hardwareCapture) captured(pcm []float32, channels int) {
-	frames := len(pcm) / channels
-	for len(pcm) >= channels {
-		n := min(len(pcm), len(c.scratch)/Channels*channels)
-		c.pcm.Write(c.scratch[:Channels*toStereo(c.scratch, pcm[:n], channels)])
-		pcm = pcm[n:]
-	}
-	c.tick(frames)
+	return &hardwareCapture{side, s}, nil
 }
 
 // hardwareRender is a loudspeaker.
@@ -187,11 +267,13 @@ type hardwareRender struct {
 }
 
 func openHardwareRender(cfg Config) (Render, error) {
-	r := &hardwareRender{renderSide: newRenderSide(cfg, "")}
-	s, err := superviseHardware(cfg, &r.clock, rendering, func(pcm []float32, _ int) { r.take(pcm) })
+	side := newRenderSide(cfg, "")
+	s, err := superviseHardware(cfg, &side.clock, rendering, func(channels, rate int, selected []int) process {
+		out := newOutlet(channels, rate, selected)
+		return func(pcm []float32) { side.deliver(out, pcm) }
+	})
 	if err != nil {
 		return nil, err
 	}
-	r.supervised = s
-	return r, nil
+	return &hardwareRender{side, s}, nil
 }

@@ -22,6 +22,7 @@ type Player struct {
 	source   *source
 	recent   recent
 	stretch  stretcher
+	wants    *wants
 
 	started bool      // a packet came
 	origin  time.Time // of the receiver's times
@@ -39,7 +40,7 @@ type Player struct {
 // NewPlayer returns a player for one publication. The decoder stays the caller's, who closes it
 // after the last Frame.
 func NewPlayer(cfg Config, dec Decoder) *Player {
-	p := &Player{}
+	p := &Player{wants: newWants()}
 	p.source = newSource(dec, sampleRate, &p.counters)
 	p.SetTarget(cfg)
 	return p
@@ -112,6 +113,7 @@ func (p *Player) accept(r *record, payload []byte, cfg *Config) {
 		}
 	}
 	if fresh, _ := p.source.accept(r.number, r.first, r.samples, payload); fresh {
+		p.wants.look(p.source, r.number, r.first, r.samples, int64(r.arrival.Sub(p.origin)))
 		if ahead { // the sender or the network jumped: what was learnt is of the past
 			p.delays.reset()
 		}

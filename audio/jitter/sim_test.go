@@ -45,6 +45,8 @@ func (d *toneDecoder) Decode(pcm []float32, payload []byte) (int, error) {
 	return n, nil
 }
 
+func (d *toneDecoder) Recover([]float32, []byte) error { return errors.New("no copy") }
+
 func (d *toneDecoder) Conceal(pcm []float32) error {
 	if len(pcm)%(2*concealUnit) != 0 {
 		return errors.New("length is not a multiple of 2.5 ms")

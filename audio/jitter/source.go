@@ -103,6 +103,9 @@ func (s *source) accept(number, first int64, samples int, payload []byte) (fresh
 	return true, true
 }
 
+// came tells whether a packet with that number came.
+func (s *source) came(number int64) bool { return s.seen[number%seenNumbers] == number+1 }
+
 // upcoming returns the next packet that is not over yet, nil when none is there.
 func (s *source) upcoming() *entry {
 	for {
@@ -191,8 +194,8 @@ func (s *source) decode(e *entry) {
 	lost := int64(0)
 	if s.next >= 0 {
 		lost = packet.number - s.next
-		s.counters.lost.Add(lost)
 	}
+	s.counters.settled(lost)
 	skip := int(s.pos - packet.first)
 	s.settle(lost > 0 || skip > 0)
 	s.next = packet.number + 1

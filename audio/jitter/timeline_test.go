@@ -2,6 +2,7 @@ package jitter
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -95,6 +96,8 @@ func (d fuzzDecoder) Decode(pcm []float32, payload []byte) (int, error) {
 	}
 	return int(payload[0])*40 - 100, nil
 }
+
+func (d fuzzDecoder) Recover([]float32, []byte) error { return errors.New("no copy") }
 
 func (d fuzzDecoder) Conceal(pcm []float32) error {
 	if len(pcm) == 0 || len(pcm)%(2*concealUnit) != 0 {

@@ -36,7 +36,7 @@ func (d *Decoder) Decode(pcm []float32, payload []byte) (samples int, err error)
 	if len(payload) == 0 {
 		return 0, errBadPayload
 	}
-	return d.decode(pcm, payload)
+	return d.decode(pcm, payload, false)
 }
 
 // Conceal fills pcm with what the signal may have been where a packet is missing. Multiples of 2.5 ms
@@ -51,7 +51,7 @@ func (d *Decoder) Conceal(pcm []float32) error {
 		if samples == 0 {
 			return d.concealSpill(pcm)
 		}
-		n, err := d.decode(pcm[:samples*d.channels], nil)
+		n, err := d.decode(pcm[:samples*d.channels], nil, false)
 		if err != nil {
 			return err
 		}
@@ -60,15 +60,52 @@ func (d *Decoder) Conceal(pcm []float32) error {
 	return nil
 }
 
+// Recover fills pcm, as long as the one packet that is missing, with the coarse copy of it that next,
+// the packet behind it, carries. Without such a copy it is an error, and the decoder is as before.
+func (d *Decoder) Recover(pcm []float32, next []byte) error {
+	if d.engine == nil {
+		return ErrClosed
+	}
+	if !carriesCopy(next) {
+		return errNoCopy
+	}
+	n, err := d.decode(pcm, next, true)
+	if err == nil && n*d.channels < len(pcm) {
+		clear(pcm[n*d.channels:])
+	}
+	return err
+}
+
+// carriesCopy reads the LBRR flags of a packet of one or two frames of equal length (RFC 6716, 3.1 and
+// 4.2.4): they follow the voice activity flags, a bit for each 20 ms of each channel.
+func carriesCopy(payload []byte) bool {
+	if len(payload) < 2 || payload[0]&3 > 1 {
+		return false
+	}
+	config, stereo := payload[0]>>3, payload[0]&4 != 0
+	if config > 15 { // no SILK in it
+		return false
+	}
+	frames := 1 // of SILK, in 10, 20, 40 and 60 ms, or 10 and 20 in hybrid
+	if config < 12 {
+		frames = max(1, int(config%4))
+	}
+	flag := payload[1]>>(7-frames)&1 != 0
+	if stereo && 6-2*frames >= 0 {
+		flag = flag || payload[1]>>(6-2*frames)&1 != 0
+	}
+	return flag
+}
+
 func (d *Decoder) concealSpill(pcm []float32) error {
-	if _, err := d.decode(d.spill[:minFrameSamples*d.channels], nil); err != nil {
+	if _, err := d.decode(d.spill[:minFrameSamples*d.channels], nil, false); err != nil {
 		return err
 	}
 	copy(pcm, d.spill[:])
 	return nil
 }
 
-func (d *Decoder) decode(pcm []float32, payload []byte) (int, error) {
+func (d *Decoder) decode(pcm []float32, payload []byte, copied bool) (int, error) {
 	if len(pcm) < d.channels {
 		return 0, errShortBuffer
 	}
@@ -76,7 +113,11 @@ func (d *Decoder) decode(pcm []float32, payload []byte) (int, error) {
 	if len(payload) > 0 {
 		first = (*C.uchar)(&payload[0])
 	}
-	n := C.opus_decode_float(d.engine, first, C.int(len(payload)), (*C.float)(&pcm[0]), C.int(len(pcm)/d.channels), 0)
+	fec := C.int(0)
+	if copied {
+		fec = 1
+	}
+	n := C.opus_decode_float(d.engine, first, C.int(len(payload)), (*C.float)(&pcm[0]), C.int(len(pcm)/d.channels), fec)
 	if n < 0 {
 		return 0, codeError(n)
 	}

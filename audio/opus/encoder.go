@@ -16,6 +16,7 @@ type EncoderConfig struct {
 	LossPercent  int         // expected loss, 0 to 100; spends bits on robustness
 	Application  Application // fixed for life
 	DTX          bool        // send next to nothing in silence
+	FEC          bool        // repeat speech coarsely in the next packet (RFC 6716, 2.1.7); VoIP, 10 ms and longer, with LossPercent
 }
 
 // Encoder turns frames of PCM into packets.
@@ -75,6 +76,9 @@ func (e *Encoder) configure() error {
 	if err := e.set(C.GASSO_SET_PACKET_LOSS_PERC, e.cfg.LossPercent); err != nil {
 		return fmt.Errorf("set opus loss percentage %d: %w", e.cfg.LossPercent, err)
 	}
+	if err := e.setSwitch(C.GASSO_SET_INBAND_FEC, e.cfg.FEC); err != nil {
+		return fmt.Errorf("set opus FEC: %w", err)
+	}
 	if err := e.SetDTX(e.cfg.DTX); err != nil {
 		return fmt.Errorf("set opus DTX: %w", err)
 	}
@@ -120,12 +124,14 @@ func (e *Encoder) SetComplexity(complexity int) error {
 }
 
 // SetDTX switches discontinuous transmission.
-func (e *Encoder) SetDTX(on bool) error {
+func (e *Encoder) SetDTX(on bool) error { return e.setSwitch(C.GASSO_SET_DTX, on) }
+
+func (e *Encoder) setSwitch(request C.int, on bool) error {
 	value := 0
 	if on {
 		value = 1
 	}
-	return e.set(C.GASSO_SET_DTX, value)
+	return e.set(request, value)
 }
 
 func (e *Encoder) set(request C.int, value int) error {

@@ -50,6 +50,7 @@ var (
 	errBadArgument = errors.New("opus: bad argument")
 	errBadPayload  = errors.New("opus: the payload is not a valid packet")
 	errShortBuffer = errors.New("opus: the buffer is too small")
+	errNoCopy      = errors.New("opus: the packet carries no copy of the one before")
 	errInternal    = errors.New("opus: internal error")
 )
 

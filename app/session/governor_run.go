@@ -55,7 +55,7 @@ func (s *Session) runGovernor(ctx context.Context) {
 	sampler := procstat.NewSampler(time.Now())
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	var w watch
+	w := newWatcher()
 	for {
 		select {
 		case <-ctx.Done():
@@ -83,6 +83,9 @@ func (s *Session) govern(now time.Time, l Load) {
 	}
 	s.log.Info("quality follows the load", "step", step, "reason", reason, "load", l)
 	s.microphone.lower(step)
+	if reason == ReasonMemory {
+		debug.FreeOSMemory()
+	}
 }
 
 // describe is what a screen shows of the governor.
@@ -100,36 +103,6 @@ func (g *governing) describe(now time.Time) Governor {
 		out.Said = g.governor.words(g.asked)
 	}
 	return out
-}
-
-// watch turns counters into what happened between two looks.
-type watch struct {
-	dropouts int64
-	limited  int64 // bytes that the collector was told to keep to
-}
-
-// look is the load since the last one.
-func (w *watch) look(s *Session, u procstat.Usage) Load {
-	l := Load{
-		CPUPercent: u.CPUPercent, CPULimitPercent: float64(s.governing.limit.Load()), CPUQuotaPercent: u.CPUQuotaPercent,
-		ThrottledPercent: u.ThrottledPercent, MachinePercent: u.MachinePercent,
-		MemoryBytes: u.MemoryBytes, MemoryLimitBytes: u.MemoryLimitBytes,
-	}
-	l.CaptureRatio = s.microphone.frameRatio()
-	dropouts := s.microphone.overruns() + s.playout.underrunsNow()
-	l.Dropouts = max(0, dropouts-w.dropouts) // a new device counts from 0
-	w.dropouts = dropouts
-	w.limitMemory(l.MemoryLimitBytes)
-	return l
-}
-
-// limitMemory makes the collector work harder when the heap nears what the system grants, and leaves
-// the rest to what is not the heap.
-func (w *watch) limitMemory(most int64) {
-	if most > 0 && most != w.limited {
-		debug.SetMemoryLimit(most * 8 / 10)
-		w.limited = most
-	}
 }
 
 // asked is the quality that the performer set.
@@ -181,32 +154,4 @@ func (m *microphone) lower(step int) {
 	if err := m.mic.SetProcessing(m.processedLocked()); err != nil {
 		m.session.log.Error("processing could not be switched", "error", err)
 	}
-}
-
-// frameRatio is the time spent on a frame by its length.
-func (m *microphone) frameRatio() float64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.mic == nil {
-		return 0
-	}
-	stats := m.mic.Stats()
-	return float64(stats.FrameTime) / float64(stats.FrameDuration)
-}
-
-func (m *microphone) overruns() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.source == nil {
-		return 0
-	}
-	return m.source.Stats().Overruns
-}
-
-// underrunsNow are those of the loudspeaker.
-func (p *playout) underrunsNow() int64 {
-	if render := p.device(); render != nil {
-		return render.Stats().Underruns
-	}
-	return 0
 }

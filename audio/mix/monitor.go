@@ -12,17 +12,17 @@ const (
 	sampleRate           = 48000
 	monitorRingSamples   = 8192
 	monitorPieceSamples  = 240
-	monitorMarginSamples = 48             // what should be left at the worst moment of a second (1 ms)
+	monitorMarginSamples = 48             // what should be left at the worst moment of a window (1 ms)
 	monitorMostSamples   = 960            // the margin after many underruns
 	monitorJumpSamples   = 960            // off by more is put right at once, by less slowly
 	monitorListenSamples = sampleRate / 4 // measured in silence before anything is heard
-	monitorWindow        = sampleRate
+	monitorWindow        = sampleRate / 2
 	monitorFadeSamples   = 240
 
-	// A critically damped loop of 0.1 rad/s.
-	monitorRadians      = 0.1
+	// A critically damped loop of 0.4 rad/s.
+	monitorRadians      = 0.4
 	monitorProportional = 2 * monitorRadians / sampleRate
-	monitorIntegral     = monitorRadians * monitorRadians / sampleRate
+	monitorIntegral     = monitorRadians * monitorRadians / sampleRate * monitorWindow / sampleRate
 	monitorMaxCorrect   = 500e-6
 )
 
@@ -85,8 +85,8 @@ func (m *Monitor) SetGainDB(db float64) {
 	m.gain.Store(math.Float64bits(float64(gain)))
 }
 
-// LatencySamples is how long a sample takes from Write to Add, on average; 0 while off. The latencies
-// of the two devices come on top.
+// LatencySamples is by how much a frame of Add lies behind the newest sample of Write, on average, the
+// frame's own length included; 0 while off. The latencies of the two devices come on top.
 func (m *Monitor) LatencySamples() int { return int(m.latency.Load()) }
 
 // Write takes a frame of one or two channels from the microphone. Only the capture goroutine calls it.
@@ -141,19 +141,26 @@ func (m *Monitor) listen() {
 	m.ready, m.level = m.ready[:0], 0
 }
 
-// listenFrame takes one frame in silence. At the end it leaves out what has proved to be too much, or
-// waits for what was too little.
+// listenFrame takes one frame in silence: first until what waits has found its level, then to see how
+// far it falls. At the end it leaves out what has proved to be too much, or waits for what was too little.
 func (m *Monitor) listenFrame(samples int) {
-	m.least = min(m.least, m.ring.Len()-samples)
+	waiting := m.ring.Len()
 	m.ring.Skip(samples)
-	if m.elapsed += samples; m.elapsed < monitorListenSamples {
+	if m.elapsed += samples; m.elapsed > monitorListenSamples/2 {
+		m.least = min(m.least, max(0, waiting-samples))
+	}
+	if m.elapsed < monitorListenSamples {
+		return
+	}
+	if waiting < samples { // there is no microphone now
+		m.elapsed = 0
 		return
 	}
 	excess := m.least - m.margin
 	m.ring.Skip(max(0, excess))
 	m.hold = max(0, -excess)
+	m.mean = float64(m.ring.Len() + samples + m.hold)
 	m.state, m.elapsed, m.least = monitorPlaying, 0, math.MaxInt
-	m.mean = float64(m.ring.Len())
 }
 
 // playFrame sums one frame onto bus, in pieces.
@@ -176,15 +183,15 @@ func (m *Monitor) playFrame(bus []float32) {
 		m.sum(piece[:n], m.ready[:n])
 		m.ready = m.ready[:copy(m.ready, m.ready[n:])]
 		if n < len(piece) {
-			m.margin = min(2*m.margin, monitorMostSamples)
+			m.margin = min(m.margin+(len(piece)-n+len(bus))/2, monitorMostSamples)
 			m.listen()
 		}
 	}
 }
 
-// follow watches what will be left after this frame and, once a second, steers it to the margin.
+// follow watches what will be left after this frame and, every half a second, steers it to the margin.
 func (m *Monitor) follow(samples int) {
-	waiting := m.ring.Len() + len(m.ready)/2 - m.hold
+	waiting := m.ring.Len() + len(m.ready)/2 + m.hold
 	m.least = min(m.least, waiting-samples)
 	m.mean += (float64(waiting) - m.mean) * min(1, float64(samples)/sampleRate)
 	m.latency.Store(int64(m.mean + m.resampler.LatencySamples()))

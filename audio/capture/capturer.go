@@ -83,8 +83,7 @@ func newCapturer(cfg Config) *capturer {
 }
 
 // goOn takes over from a capturer that has ended: its place in the ring, what its clock and its
-// gain control learnt. What
-// waits in the ring beyond mostWaiting, as after a slow change, is left out.
+// gain control learnt. What waits in the ring beyond mostWaiting, as after a slow change, is left out.
 func (c *capturer) goOn(before *capturer) {
 	c.clock, c.resampler = before.clock, before.resampler
 	c.consumed, c.dropped = before.consumed, before.dropped

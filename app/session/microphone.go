@@ -77,7 +77,7 @@ func (m *microphone) isOpen() bool {
 }
 
 func (m *microphone) openSource(spec device.Spec) (device.Capture, error) {
-	source, err := device.OpenCapture(device.Config{Spec: spec, PeriodSamples: renderPeriodSamples, Log: m.session.log})
+	source, err := device.OpenCapture(device.Config{Spec: spec, PeriodSamples: periodSamples, Log: m.session.log})
 	if err != nil {
 		return nil, fmt.Errorf("open input: %w", err)
 	}
@@ -153,7 +153,7 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 	mic, err := capture.Open(capture.Config{
 		Source: m.source, Far: m.far, Encoder: encoder,
 		Processing: m.processedLocked(), RoomSample: m.session.clock.RoomSample,
-		NoiseModel: m.session.cfg.NoiseModel, Before: m.before, Log: m.session.log,
+		NoiseModel: m.session.cfg.NoiseModel, Before: m.before, Monitor: m.session.playout.monitor, Log: m.session.log,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("start microphone: %w", err)
@@ -306,7 +306,8 @@ func (m *microphone) describe(self *Self) (problem string) {
 		self.EncoderBitrate = m.encoderLocked(samples).BitrateBPS
 		stats := m.mic.Stats()
 		waited := m.source.Info().PeriodSamples + stats.ProcessingSamples + samples + m.mic.LookAheadSamples()
-		self.CaptureLatency = time.Duration(waited) * time.Second / device.Rate
+		self.CaptureLatency = inTime(waited)
+		self.Monitor.Latency = inTime(waited - m.mic.LookAheadSamples())
 		self.Missing = stats.Missing
 	}
 	return problem

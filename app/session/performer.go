@@ -56,17 +56,6 @@ func newPerformer(id string) *performer {
 	return p
 }
 
-// playerConfig is the range of delays that a mode allows.
-func playerConfig(m Mode) jitter.Config {
-	switch m {
-	case ModeStudio:
-		return jitter.Config{Initial: 5 * time.Millisecond, Min: 2500 * time.Microsecond, Max: 60 * time.Millisecond, LateBudget: 0.01}
-	case ModeSafe:
-		return jitter.Config{Initial: 40 * time.Millisecond, Min: 20 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001}
-	}
-	return jitter.Config{Initial: 10 * time.Millisecond, Min: 5 * time.Millisecond, Max: 120 * time.Millisecond, LateBudget: 0.005}
-}
-
 // addVoice prepares for a publication's packets and takes those that came before it was announced. A
 // publication that is known already is left alone.
 func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {

@@ -11,15 +11,14 @@ import (
 	"gasso/audio/device"
 	"gasso/audio/limiter"
 	"gasso/audio/meter"
+	"gasso/audio/mix"
 	"gasso/audio/ring"
 )
 
 const (
-	playoutFrameSamples = 120 // 2.5 ms
-	renderPeriodSamples = 240
+	playoutFrameSamples = 120 // at most, 2.5 ms
+	periodSamples       = 60  // of the devices, as far as they can
 	outputCeilingDB     = -1
-	mostPeriodsAhead    = 8
-	calmBeforeShorter   = 20 * time.Second
 )
 
 // playout mixes the performers for the loudspeaker. The goroutine of run owns what stands below
@@ -28,6 +27,7 @@ type playout struct {
 	log        *slog.Logger
 	performers atomic.Pointer[[]*performer]
 	meter      *meter.Meter
+	monitor    *mix.Monitor  // the own microphone
 	swapped    chan struct{} // 1 slot: another device is there
 
 	changing sync.Mutex // held while devices open and close; before mu
@@ -36,13 +36,16 @@ type playout struct {
 	mu     sync.Mutex
 	render device.Render // nil before open and after close
 
-	limiter   *limiter.Limiter
-	bus       []float32
-	sum       []float32
-	scratch   []float32
-	ahead     atomic.Int64 // samples that the device is kept ahead by
-	underruns int64
-	calmSince time.Time
+	guard    *limiter.Guard
+	bus      []float32
+	sum      []float32
+	scratch  []float32
+	reserve  reserve
+	adopted  string           // name of the device
+	needed   map[string]int64 // reserve beyond a period, by name of the device
+	ahead    atomic.Int64     // samples that the device is kept ahead by
+	leastAdd atomic.Int64     // samples to be ahead beyond a period, by mode
+	load     playoutLoad
 }
 
 func newPlayout(output string, log *slog.Logger) (*playout, error) {
@@ -51,8 +54,9 @@ func newPlayout(output string, log *slog.Logger) (*playout, error) {
 		return nil, err
 	}
 	p := &playout{
-		log: log, spec: spec, meter: meter.New(device.Channels), swapped: make(chan struct{}, 1),
-		limiter: limiter.New(device.Channels, outputCeilingDB),
+		log: log, spec: spec, meter: meter.New(device.Channels), monitor: mix.NewMonitor(), swapped: make(chan struct{}, 1),
+		guard:   limiter.NewGuard(device.Channels, outputCeilingDB),
+		needed:  map[string]int64{},
 		bus:     make([]float32, device.Channels*playoutFrameSamples),
 		sum:     make([]float32, device.Channels*playoutFrameSamples),
 		scratch: make([]float32, device.Channels*playoutFrameSamples),
@@ -74,7 +78,7 @@ func (p *playout) open() error {
 }
 
 func (p *playout) openRender(spec device.Spec) (device.Render, error) {
-	render, err := device.OpenRender(device.Config{Spec: spec, PeriodSamples: renderPeriodSamples, Log: p.log})
+	render, err := device.OpenRender(device.Config{Spec: spec, PeriodSamples: periodSamples, Log: p.log})
 	if err != nil {
 		return nil, fmt.Errorf("open output: %w", err)
 	}
@@ -169,41 +173,53 @@ func (p *playout) run(ctx context.Context) {
 	}
 }
 
-// adopt begins with a device: as little ahead as it can do with.
+// adopt begins with a device: as little ahead as it could do with the last time.
 func (p *playout) adopt(render device.Render, now time.Time) {
-	p.underruns, p.calmSince = render.Stats().Underruns, now
-	p.ahead.Store(int64(render.Info().PeriodSamples + playoutFrameSamples))
+	if p.adopted != "" {
+		p.needed[p.adopted] = p.reserve.extra
+	}
+	p.adopted = render.Info().Name
+	p.reserve.begin(render.Stats().Underruns, p.needed[p.adopted], now)
 }
 
-// fillRing tops the ring up to what the device needs ahead, which grows with each underrun and shrinks
-// again after a calm while.
+// fillRing tops the ring up to what the device needs ahead.
 func (p *playout) fillRing(render device.Render, now time.Time) {
-	pcm, period := render.Ring(), int64(render.Info().PeriodSamples)
-	if underruns := render.Stats().Underruns; underruns != p.underruns {
-		p.underruns, p.calmSince = underruns, now
-		p.ahead.Store(min(p.ahead.Load()+playoutFrameSamples, mostPeriodsAhead*period))
-	} else if now.Sub(p.calmSince) > calmBeforeShorter {
-		p.calmSince = now
-		p.ahead.Store(max(p.ahead.Load()-playoutFrameSamples, period+playoutFrameSamples))
+	pcm, stats := render.Ring(), render.Stats()
+	ahead := p.reserve.samples(int64(render.Info().PeriodSamples), stats.Underruns, p.leastAdd.Load(), now)
+	p.ahead.Store(ahead)
+	mixed := 0
+	for free := pcm.Cap() - pcm.Len(); ; free = pcm.Cap() - pcm.Len() {
+		n := min(int(ahead)-pcm.Len(), playoutFrameSamples, free)
+		if n <= 0 {
+			break
+		}
+		p.playoutFrame(n, now)
+		pcm.Write(p.bus[:device.Channels*n])
+		mixed += n
 	}
-	for most := pcm.Cap() - playoutFrameSamples; pcm.Len() <= most && int64(pcm.Len()) < p.ahead.Load(); {
-		p.playoutFrame(now)
-		pcm.Write(p.bus)
+	if mixed == 0 || stats.LastCallback.IsZero() {
+		return
 	}
+	done := time.Now()
+	late := done.Sub(stats.LastCallback)
+	p.reserve.note(late, done)
+	p.load.note(mixed, done.Sub(now), late)
 }
 
-// playoutFrame mixes the next 2.5 ms of everybody.
-func (p *playout) playoutFrame(now time.Time) {
-	clear(p.bus)
+// playoutFrame mixes the next samples of everybody, at most playoutFrameSamples.
+func (p *playout) playoutFrame(samples int, now time.Time) {
+	n := device.Channels * samples
+	bus, sum, scratch := p.bus[:n], p.sum[:n], p.scratch[:n]
+	clear(bus)
 	for _, performer := range *p.performers.Load() {
-		performer.playFrame(p.bus, p.sum, p.scratch, now)
+		performer.playFrame(bus, sum, scratch, now)
 	}
-	p.limiter.Process(p.bus)
-	p.meter.Process(p.bus)
+	p.monitor.Add(bus)
+	p.guard.Process(bus)
+	p.meter.Process(bus)
 }
 
 // latency is what lies between a decoded sample and the loudspeaker.
 func (p *playout) latency() time.Duration {
-	samples := p.ahead.Load() + int64(p.limiter.LatencySamples())
-	return time.Duration(samples) * time.Second / device.Rate
+	return inTime(int(p.ahead.Load()))
 }

@@ -19,18 +19,19 @@ type fakeRender struct {
 	pcm       *ring.Ring
 	wake      chan struct{}
 	period    int
+	name      string
 	underruns atomic.Int64
 	closed    chan struct{}
 }
 
 func newFakeRender(period int) *fakeRender {
-	return &fakeRender{pcm: ring.New(4096, 2), wake: make(chan struct{}, 1), period: period, closed: make(chan struct{})}
+	return &fakeRender{pcm: ring.New(4096, 2), wake: make(chan struct{}, 1), period: period, name: "fake", closed: make(chan struct{})}
 }
 
 func (f *fakeRender) Ring() *ring.Ring      { return f.pcm }
 func (f *fakeRender) Wake() <-chan struct{} { return f.wake }
 func (f *fakeRender) Info() device.Format {
-	return device.Format{PeriodSamples: f.period, Name: "fake"}
+	return device.Format{PeriodSamples: f.period, Name: f.name}
 }
 func (f *fakeRender) Stats() device.Stats { return device.Stats{Underruns: f.underruns.Load()} }
 func (f *fakeRender) Close() error        { close(f.closed); return nil }
@@ -58,19 +59,21 @@ func TestTheLoudspeakerIsKeptAheadAsFarAsItNeeds(t *testing.T) {
 		}
 		f.pcm.Skip(f.pcm.Len())
 	}
-	check("at first", 360)
-	for i := range 20 {
+	check("at first", 240)
+	for i := range 100 {
 		f.underruns.Add(2)
-		check("underrun", min(360+(i+1)*playoutFrameSamples, mostPeriodsAhead*240))
+		check("underrun", 240+min((i+1)*reserveStep, reserveMost))
 	}
 	now = now.Add(calmBeforeShorter)
-	check("not calm for long enough", 1920)
-	for want := 1800; want >= 360; want -= playoutFrameSamples {
+	check("not calm for long enough", 240+reserveMost)
+	for want := 240 + reserveMost - reserveStep; want >= 240; want -= reserveStep {
 		now = now.Add(calmBeforeShorter + 1)
 		check("calm", want)
 	}
 	now = now.Add(calmBeforeShorter + 1)
-	check("never less than a period and a frame", 360)
+	check("never less than a period", 240)
+	p.leastAdd.Store(100)
+	check("as the mode wants", 340)
 
 	large := newFakeRender(2048) // wants more than its ring holds
 	p.adopt(large, now)
@@ -83,6 +86,49 @@ func TestTheLoudspeakerIsKeptAheadAsFarAsItNeeds(t *testing.T) {
 	}
 }
 
+func TestTheReserveKnowsDevicesAndLateness(t *testing.T) {
+	p, now := newTestPlayout(t), time.Unix(1000, 0)
+	needy, other := newFakeRender(60), newFakeRender(60)
+	other.name = "other"
+	p.adopt(needy, now)
+	needy.underruns.Add(1)
+	p.fillRing(needy, now)
+	p.adopt(other, now)
+	p.fillRing(other, now)
+	p.adopt(needy, now)
+	needy.pcm.Skip(needy.pcm.Len())
+	p.fillRing(needy, now)
+	if a, b := needy.pcm.Len(), other.pcm.Len(); a != 60+reserveStep || b != 60 {
+		t.Errorf("%d samples ahead of a device that starved once, %d of another", a, b)
+	}
+
+	var r reserve
+	r.begin(0, 0, now)
+	if got := r.samples(60, 0, 0, now); got != 60 {
+		t.Errorf("%d samples for a device that needs a period", got)
+	}
+	r.note(time.Millisecond, now)
+	if got := r.samples(60, 0, 0, now); got != 60 {
+		t.Errorf("%d samples when 12 were left at worst", got)
+	}
+	r.note(5*time.Millisecond, now)
+	if got, want := r.samples(60, 0, 0, now), int64(240+reserveGuard); got != want {
+		t.Errorf("%d samples ahead of a playout that comes 5 ms late, want %d", got, want)
+	}
+	for range 20 {
+		now = now.Add(calmBeforeShorter + 1)
+		r.note(0, now)
+		r.samples(60, 0, 0, now)
+	}
+	if got := r.samples(60, 0, 0, now); got != 60 {
+		t.Errorf("%d samples after a calm while", got)
+	}
+	r.note(time.Hour, now)
+	if got := r.samples(60, 0, 0, now); got != reserveMost+60 && got != reserveMost+reserveGuard {
+		t.Errorf("%d samples after an hour's sleep", got)
+	}
+}
+
 func TestPlayoutFollowsASwappedDevice(t *testing.T) {
 	p := newTestPlayout(t)
 	first, second := newFakeRender(240), newFakeRender(480)
@@ -90,13 +136,13 @@ func TestPlayoutFollowsASwappedDevice(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { p.run(ctx); close(ended) }()
-	until(t, "first is filled", func() bool { return first.pcm.Len() == 360 })
+	until(t, "first is filled", func() bool { return first.pcm.Len() == 240 })
 	p.swap(second)
 	<-first.closed
-	until(t, "second is filled", func() bool { return second.pcm.Len() == 600 })
+	until(t, "second is filled", func() bool { return second.pcm.Len() == 480 })
 	second.pcm.Skip(240)
 	second.wake <- struct{}{}
-	until(t, "second is filled again", func() bool { return second.pcm.Len() == 600 })
+	until(t, "second is filled again", func() bool { return second.pcm.Len() == 480 })
 	p.close()
 	<-second.closed
 	<-ended // without a device there is nothing to do
@@ -123,7 +169,7 @@ func TestPlayoutFrameAllocatesNothing(t *testing.T) {
 	}
 	now = now.Add(2 * time.Second)
 	audiotest.CheckNoAllocs(t, func() {
-		p.playoutFrame(now)
+		p.playoutFrame(playoutFrameSamples, now)
 		now = now.Add(time.Second * playoutFrameSamples / device.Rate)
 	})
 }

@@ -32,6 +32,7 @@ func (s *Session) Snapshot() Snapshot {
 		snap.OnAir.Since = time.UnixMilli(s.onAir.SinceUnixMS)
 	}
 	snap.Chat = append(snap.Chat, s.chat...)
+	snap.Self.Monitor = s.monitorLocked(snap.Self.Monitor.Latency + snap.Self.RenderLatency)
 	snap.Self.ProgramStrip = programStrip(s.programStrip[s.self.id])
 	snap.Self.ProgramLevel = s.levelLocked(s.self.id)
 	return snap

@@ -77,6 +77,7 @@ type Session struct {
 	programStrip map[string]signaling.StripChanged
 	onAir        signaling.OnAirState
 	levels       map[string]Level // of the program's strips; key "" is the program
+	monitor      Monitor
 	chat         []ChatLine
 }
 
@@ -114,25 +115,13 @@ func New(cfg Config) (*Session, error) {
 	if s.playout, err = newPlayout(cfg.Output, s.log); err != nil {
 		return nil, err
 	}
+	s.playout.leastAdd.Store(leastReserve(cfg.Mode))
 	if s.microphone, err = newMicrophone(s); err != nil {
 		return nil, err
 	}
 	s.SetCPULimit(cfg.CPULimitPercent)
 	s.governing.asked = s.microphone.asked()
 	return s, nil
-}
-
-// frameSamples is the length of a packet in samples at 48 kHz.
-func frameSamples(m Mode) (int, error) {
-	switch m {
-	case ModeStudio:
-		return 120, nil
-	case ModeLive, "":
-		return 240, nil
-	case ModeSafe:
-		return 480, nil
-	}
-	return 0, fmt.Errorf("mode %q is none of studio, live and safe", m)
 }
 
 // Run joins the room and stays in it until ctx ends (nil) or the server says that this cannot work
@@ -221,6 +210,7 @@ func (s *Session) SetMode(m Mode) {
 		return
 	}
 	s.microphone.setMode(m)
+	s.playout.leastAdd.Store(leastReserve(m))
 	for _, p := range *s.playout.performers.Load() {
 		p.setMode(s.microphone.currentMode())
 	}

@@ -46,6 +46,7 @@ type Self struct {
 	RenderLatency  time.Duration
 	Underruns      int64 // of the loudspeaker
 	Overruns       int64 // of the microphone
+	Monitor        Monitor
 	Governor       Governor
 }
 

@@ -64,7 +64,7 @@ func Live() Config {
 
 // Safe is for speech and bad networks: no gaps, at the price of delay. FEC is set when the publication has it.
 func Safe() Config {
-	return Config{Initial: 40 * time.Millisecond, Min: 20 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001, Cover: CoverSlower}
+	return Config{Initial: 20 * time.Millisecond, Min: 2 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001, Cover: CoverSlower}
 }
 
 // withDefaults fills zero fields and puts the others into range.

@@ -20,7 +20,7 @@ func NewGuard(channels int, ceilingDB float64) *Guard {
 	return &Guard{
 		channels: max(channels, 1),
 		ceiling:  float32(math.Pow(10, ceilingDB/20)),
-		release:  float32(math.Exp(1/(guardRelease*sampleRate))),
+		release:  float32(math.Exp(1 / (guardRelease * sampleRate))),
 		gain:     1,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
@@ -51,7 +52,7 @@ func (l *Link) addTrack(p *Publisher) error {
 	l.tracks[p] = &attachment{sender: sender, track: track}
 	p.add(track)
 	l.due = true
-	l.wg.Go(func() { l.runReports(sender) })
+	l.wg.Go(func() { l.runReports(sender, track) })
 	return nil
 }
 
@@ -89,16 +90,25 @@ func (l *Link) releaseTracks() {
 	l.tracks = nil
 }
 
-// runReports reads receiver reports until the sender stops.
-func (l *Link) runReports(sender *webrtc.RTPSender) {
+// runReports reads what the receiver of a track says until the sender stops.
+func (l *Link) runReports(sender *webrtc.RTPSender, track *localTrack) {
+	buf := make([]byte, receiveBufferBytes)
 	for {
-		reports, _, err := sender.ReadRTCP()
+		n, _, err := sender.Read(buf)
 		if err != nil {
 			return
 		}
+		reports, err := rtcp.Unmarshal(buf[:n])
+		if err != nil {
+			track.badFeedback.Add(1)
+			continue
+		}
 		for _, r := range reports {
-			if rr, ok := r.(*rtcp.ReceiverReport); ok {
-				l.noteLoss(rr)
+			switch r := r.(type) {
+			case *rtcp.ReceiverReport:
+				l.noteLoss(r)
+			case *rtcp.ApplicationDefined:
+				track.takeFeedback(r, time.Now())
 			}
 		}
 	}

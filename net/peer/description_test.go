@@ -21,6 +21,8 @@ func TestCheckDescription(t *testing.T) {
 		want            error
 	}{
 		{"opus", "offer", sdpHead + sdpOpus, nil},
+		{"opus and RED", "offer", sdpHead + sdpOpus + "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n", nil},
+		{"RED alone", "offer", sdpHead + "m=audio 9 UDP/TLS/RTP/SAVPF 63\r\na=rtpmap:63 red/48000/2\r\n", ErrNotAudio},
 		{"several", "answer", sdpHead + strings.Repeat(sdpOpus, maxMediaLines), nil},
 		{"rejected section", "answer", sdpHead + sdpOpus + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n", nil},
 		{"too many sections", "offer", sdpHead + strings.Repeat(sdpOpus, maxMediaLines+1), ErrBadSignal},

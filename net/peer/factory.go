@@ -33,6 +33,8 @@ const (
 	offerRepeatEvery  = 3 * time.Second
 )
 
+const mimeTypeRED = "audio/red"
+
 // opusCodec is the only codec. 3 ms is RFC 7587's default for minptime; frames of 2.5 ms are agreed in
 // signaling, since the parameter takes whole milliseconds.
 func opusCodec() webrtc.RTPCodecParameters {
@@ -44,6 +46,20 @@ func opusCodec() webrtc.RTPCodecParameters {
 			SDPFmtpLine: "minptime=3;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=510000",
 		},
 		PayloadType: 111,
+	}
+}
+
+// redCodec is redundant copies of Opus packets (RFC 2198), as browsers offer it. A side that lacks it
+// gets plain Opus.
+func redCodec() webrtc.RTPCodecParameters {
+	return webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{
+			MimeType:    mimeTypeRED,
+			ClockRate:   packet.SampleRate,
+			Channels:    2,
+			SDPFmtpLine: "111/111",
+		},
+		PayloadType: 63,
 	}
 }
 
@@ -96,13 +112,15 @@ func (f *Factory) init() error {
 	return f.SetICEServers(f.cfg.ICEServers)
 }
 
-// newAPI makes pion's constructor of PeerConnections for one shard: Opus, the identity extension, and
-// sender and receiver reports, which give loss. There is no NACK: repeats are asked for from the
-// merged jitter buffer, not per transport.
+// newAPI makes pion's constructor of PeerConnections for one shard: Opus with RED, the identity
+// extension, and sender and receiver reports, which give loss. There is no NACK: repeats are asked for
+// from the merged jitter buffer, not per transport.
 func (f *Factory) newAPI(s shard) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
-	if err := media.RegisterCodec(opusCodec(), webrtc.RTPCodecTypeAudio); err != nil {
-		return nil, fmt.Errorf("register Opus: %w", err)
+	for _, codec := range []webrtc.RTPCodecParameters{opusCodec(), redCodec()} {
+		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
+			return nil, fmt.Errorf("register %s: %w", codec.MimeType, err)
+		}
 	}
 	extension := webrtc.RTPHeaderExtensionCapability{URI: packet.ExtensionURI}
 	if err := media.RegisterHeaderExtension(extension, webrtc.RTPCodecTypeAudio); err != nil {

@@ -18,8 +18,9 @@ var (
 )
 
 // packetFromRTP fills pk from one RTP packet as it came off the wire. near is room time in samples.
-// header is scratch memory; pk.Payload lies in buf.
-func packetFromRTP(pk *packet.Packet, header *rtp.Header, buf []byte, extensionID uint8, near int64) error {
+// header is scratch memory; pk.Payload lies in buf. Of a packet of type redType (0: there is none) the
+// payload is RED, and Samples stays 0.
+func packetFromRTP(pk *packet.Packet, header *rtp.Header, buf []byte, extensionID, redType uint8, near int64) error {
 	n, err := header.Unmarshal(buf)
 	if err != nil {
 		return fmt.Errorf("%w: %v", errNotOpus, err)
@@ -32,11 +33,12 @@ func packetFromRTP(pk *packet.Packet, header *rtp.Header, buf []byte, extensionI
 	if extensionID == 0 || len(identity) != packet.ExtensionSize {
 		return errNoIdentity
 	}
-	samples, ok := opusSamples(payload)
-	if !ok {
-		return errNotOpus
+	*pk = packet.Packet{Payload: payload}
+	if redType == 0 || header.PayloadType != redType {
+		if pk.Samples, ok = opusSamples(payload); !ok {
+			return errNotOpus
+		}
 	}
-	*pk = packet.Packet{Samples: samples, Payload: payload}
 	return pk.SetIdentity(identity, header.Timestamp, near)
 }
 

@@ -55,7 +55,7 @@ func TestPacketFromRTP(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got packet.Packet
-			err := packetFromRTP(&got, &rtp.Header{}, c.buf, c.id, good.FirstSample+1e9)
+			err := packetFromRTP(&got, &rtp.Header{}, c.buf, c.id, 0, good.FirstSample+1e9)
 			if !errors.Is(err, c.want) {
 				t.Fatalf("error %v, want %v", err, c.want)
 			}
@@ -93,7 +93,7 @@ func FuzzPacketFromRTP(f *testing.F) {
 	f.Add([]byte{0xbf, 0xff, 0, 0}, uint8(15), int64(1)<<62)
 	f.Fuzz(func(t *testing.T, buf []byte, id uint8, near int64) {
 		var got packet.Packet
-		if err := packetFromRTP(&got, &rtp.Header{}, buf, id, near); err != nil {
+		if err := packetFromRTP(&got, &rtp.Header{}, buf, id, 0, near); err != nil {
 			return
 		}
 		if got.Number < 0 || got.Number > packet.MaxNumber || got.Samples <= 0 || got.Samples > maxPacketSamples {

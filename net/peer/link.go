@@ -223,14 +223,20 @@ func (l *Link) remoteTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 		l.mu.Unlock()
 		return
 	}
-	l.wg.Add(2)
+	l.wg.Add(3)
 	l.mu.Unlock()
 	go func() {
 		defer l.wg.Done()
 		discardReports(receiver)
 	}()
+	s := newSubscriber(track, receiver, l.log)
+	go func() {
+		defer l.wg.Done()
+		s.runFeedback(l.pc.WriteRTCP)
+	}()
 	defer l.wg.Done()
-	l.cfg.OnTrack(newSubscriber(track, receiver, l.log))
+	defer close(s.ended)
+	l.cfg.OnTrack(s)
 }
 
 // Close ends the link and waits for its goroutines, those of OnTrack included.

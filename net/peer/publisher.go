@@ -2,14 +2,11 @@ package peer
 
 import (
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/pion/rtp"
-	"github.com/pion/webrtc/v4"
-
 	"gasso/net/packet"
+	"gasso/net/redundancy"
 )
 
 // maxPayloadBytes keeps a packet with its headers within one Ethernet frame.
@@ -21,6 +18,7 @@ var errPayload = errors.New("packet payload must have 1 to 1400 bytes")
 type Publisher struct {
 	streamID string
 	bound    atomic.Pointer[[]*localTrack] // those that are negotiated; replaced, never changed
+	history  redundancy.History            // of the goroutine that writes
 
 	mu     sync.Mutex // guards tracks, and the replacing of bound
 	tracks map[*Link]*localTrack
@@ -44,6 +42,7 @@ func (p *Publisher) Write(pk *packet.Packet) (err error) {
 	if n := len(pk.Payload); n == 0 || n > maxPayloadBytes {
 		return errPayload
 	}
+	p.history.Add(pk)
 	for _, t := range *p.bound.Load() {
 		if e := t.write(pk); e != nil && err == nil {
 			err = e
@@ -56,6 +55,11 @@ func (p *Publisher) Write(pk *packet.Packet) (err error) {
 type PublisherCounters struct {
 	Sent   int64 // handed to the network
 	Failed int64 // dropped: the link had no way to the other side, or could not keep up
+	Resent int64 // of those sent, because the other side asked for them once more
+
+	RedundantDepth  int   // copies of earlier packets in each packet now
+	RedundantSpread int   // distance of the oldest copy in packets
+	BadFeedback     int64 // reports and requests of the other side that made no sense
 }
 
 // Counters tells what went out on one link; zero for a link that it is not attached to.
@@ -66,7 +70,11 @@ func (p *Publisher) Counters(l *Link) PublisherCounters {
 	if t == nil {
 		return PublisherCounters{}
 	}
-	return PublisherCounters{Sent: t.sent.Load(), Failed: t.failed.Load()}
+	depth, spread := t.protected()
+	return PublisherCounters{
+		Sent: t.sent.Load(), Failed: t.failed.Load(), Resent: t.resent.Load(),
+		RedundantDepth: depth, RedundantSpread: spread, BadFeedback: t.badFeedback.Load(),
+	}
 }
 
 func (p *Publisher) add(t *localTrack) {
@@ -101,99 +109,4 @@ func (p *Publisher) setBoundLocked(t *localTrack, bound bool) {
 		next = append(next, t)
 	}
 	p.bound.Store(&next)
-}
-
-// localTrack is a publisher on one link: a webrtc.TrackLocal with a header of its own, since
-// interceptors may write into it, and with the link's own sequence numbers. Those rise by one for
-// each packet for as long as the SSRC lives, whatever publication it is of: SRTP's key stream depends
-// on them, so that a number that came again would break the encryption.
-type localTrack struct {
-	publisher *Publisher
-	link      *Link
-	sent      atomic.Int64
-	failed    atomic.Int64
-
-	// Set by Bind, then used by the one goroutine that writes.
-	stream      webrtc.TrackLocalWriter
-	header      rtp.Header
-	extensionID uint8 // 0: the other side does not know the extension
-	identity    [packet.ExtensionSize]byte
-}
-
-func newLocalTrack(p *Publisher, l *Link) *localTrack { return &localTrack{publisher: p, link: l} }
-
-// Bind implements webrtc.TrackLocal: pion calls it once the track is negotiated.
-func (t *localTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	for _, codec := range ctx.CodecParameters() {
-		if !strings.EqualFold(codec.MimeType, webrtc.MimeTypeOpus) {
-			continue
-		}
-		t.stream = ctx.WriteStream()
-		t.extensionID = extensionID(ctx.HeaderExtensions())
-		t.header = rtp.Header{Version: 2, SSRC: uint32(ctx.SSRC()), PayloadType: uint8(codec.PayloadType)}
-		if t.extensionID != 0 {
-			if err := t.header.SetExtension(t.extensionID, t.identity[:]); err != nil {
-				return webrtc.RTPCodecParameters{}, err
-			}
-		}
-		t.publisher.setBound(t, true)
-		return codec, nil
-	}
-	return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
-}
-
-// Unbind implements webrtc.TrackLocal.
-func (t *localTrack) Unbind(webrtc.TrackLocalContext) error {
-	t.publisher.setBound(t, false)
-	return nil
-}
-
-// ID implements webrtc.TrackLocal.
-func (t *localTrack) ID() string { return "audio" }
-
-// RID implements webrtc.TrackLocal.
-func (t *localTrack) RID() string { return "" }
-
-// StreamID implements webrtc.TrackLocal.
-func (t *localTrack) StreamID() string { return t.publisher.streamID }
-
-// Kind implements webrtc.TrackLocal.
-func (t *localTrack) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeAudio }
-
-func (t *localTrack) write(pk *packet.Packet) error {
-	if q := t.link.send; q != nil {
-		if !q.push(t, pk) {
-			t.failed.Add(1)
-		}
-		return nil
-	}
-	return t.writeNow(pk)
-}
-
-func (t *localTrack) writeNow(pk *packet.Packet) error {
-	t.header.Timestamp = pk.Timestamp()
-	pk.PutExtension(&t.identity)
-	if t.extensionID != 0 { // over again: an interceptor may have changed the list
-		t.header.Extensions = t.header.Extensions[:0]
-		if err := t.header.SetExtension(t.extensionID, t.identity[:]); err != nil {
-			return err
-		}
-	}
-	n, err := t.stream.WriteRTP(&t.header, pk.Payload)
-	t.header.SequenceNumber++
-	if n == 0 || err != nil {
-		t.failed.Add(1)
-		return err
-	}
-	t.sent.Add(1)
-	return nil
-}
-
-func extensionID(negotiated []webrtc.RTPHeaderExtensionParameter) uint8 {
-	for _, e := range negotiated {
-		if e.URI == packet.ExtensionURI && e.ID > 0 && e.ID < 15 {
-			return uint8(e.ID)
-		}
-	}
-	return 0
 }

@@ -14,12 +14,16 @@ import (
 
 // fakeContext is a negotiated track without a network.
 type fakeContext struct {
-	writer     webrtc.TrackLocalWriter
+	writer     writerFunc
+	withoutRED bool
 	extensions []webrtc.RTPHeaderExtensionParameter
 }
 
 func (c fakeContext) CodecParameters() []webrtc.RTPCodecParameters {
-	return []webrtc.RTPCodecParameters{opusCodec()}
+	if c.withoutRED {
+		return []webrtc.RTPCodecParameters{opusCodec()}
+	}
+	return []webrtc.RTPCodecParameters{redCodec(), opusCodec()}
 }
 func (c fakeContext) HeaderExtensions() []webrtc.RTPHeaderExtensionParameter { return c.extensions }
 func (c fakeContext) SSRC() webrtc.SSRC                                      { return 1234 }
@@ -34,7 +38,7 @@ type writerFunc func(header *rtp.Header, payload []byte) (int, error)
 func (f writerFunc) WriteRTP(h *rtp.Header, payload []byte) (int, error) { return f(h, payload) }
 func (f writerFunc) Write([]byte) (int, error)                           { return 0, errors.New("not used") }
 
-func bindFake(t *testing.T, p *Publisher, l *Link, id int, w writerFunc) *localTrack {
+func bindFake(t testing.TB, p *Publisher, l *Link, id int, w writerFunc) *localTrack {
 	t.Helper()
 	track := newLocalTrack(p, l)
 	p.add(track)

@@ -13,9 +13,11 @@ type sendQueue struct {
 }
 
 type queuedPacket struct {
-	track   *localTrack
-	packet  packet.Packet
-	payload [maxPayloadBytes]byte
+	track       *localTrack
+	packet      packet.Packet
+	payloadType uint8
+	again       bool
+	payload     [maxPayloadBytes]byte
 }
 
 func newSendQueue() *sendQueue {
@@ -30,10 +32,10 @@ func newSendQueue() *sendQueue {
 }
 
 // push copies the packet; false when the queue is full.
-func (q *sendQueue) push(t *localTrack, pk *packet.Packet) bool {
+func (q *sendQueue) push(t *localTrack, pk *packet.Packet, payloadType uint8, again bool) bool {
 	select {
 	case next := <-q.free:
-		next.track, next.packet = t, *pk
+		next.track, next.packet, next.payloadType, next.again = t, *pk, payloadType, again
 		next.packet.Payload = next.payload[:copy(next.payload[:], pk.Payload)]
 		q.waiting <- next // has room for every queuedPacket there is
 		return true
@@ -49,7 +51,7 @@ func (q *sendQueue) run(quit <-chan struct{}) {
 		case <-quit:
 			return
 		case next := <-q.waiting:
-			_ = next.track.writeNow(&next.packet) // counted there
+			_ = next.track.writeNow(&next.packet, next.payloadType, next.again) // counted there
 			next.track = nil
 			q.free <- next
 		}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtp"
+	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
 	"gasso/net/packet"
@@ -24,27 +24,37 @@ type Subscriber struct {
 	streamID string
 	log      *slog.Logger
 
-	delivered, unidentified, malformed, noClock, panics atomic.Int64
+	delivered, repaired, unidentified, malformed, noClock, panics atomic.Int64
+
+	residual atomic.Pointer[func() int64]
+	feedback chan *rtcp.ApplicationDefined // what finds it full is dropped: the next says it again
+	ended    chan struct{}
 }
 
 func newSubscriber(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, log *slog.Logger) *Subscriber {
-	return &Subscriber{track: track, receiver: receiver, streamID: track.StreamID(), log: log}
+	return &Subscriber{
+		track: track, receiver: receiver, streamID: track.StreamID(), log: log,
+		feedback: make(chan *rtcp.ApplicationDefined, feedbackQueue), ended: make(chan struct{}),
+	}
 }
 
 // StreamID is the participant id of the packets' origin.
 func (s *Subscriber) StreamID() string { return s.streamID }
 
-// Run delivers packets until the track ends (nil) or breaks (an error). arrival is local time. near
+// Run delivers packets until the track ends (nil) or breaks (an error), each once, whether it came by
+// itself, as a redundant copy or for a second time. arrival is local time. near
 // gives room time in samples at a local time; packets are skipped while it returns 0 or less.
 // The packet and its payload are borrowed until deliver returns; Publication is not set, since the
 // wire carries the generation alone. A panic in deliver is recovered, counted and logged.
 func (s *Subscriber) Run(deliver func(p *packet.Packet, arrival time.Time), near func(time.Time) int64) error {
 	buf := make([]byte, receiveBufferBytes)
-	id := extensionID(s.receiver.GetParameters().HeaderExtensions)
-	var (
-		header rtp.Header
-		pk     packet.Packet
-	)
+	parameters := s.receiver.GetParameters()
+	r := reception{Subscriber: s, deliver: deliver, extensionID: extensionID(parameters.HeaderExtensions)}
+	for _, codec := range parameters.Codecs {
+		if strings.EqualFold(codec.MimeType, mimeTypeRED) {
+			r.redType = uint8(codec.PayloadType)
+		}
+	}
 	for {
 		n, _, err := s.track.Read(buf)
 		arrival := time.Now()
@@ -57,31 +67,8 @@ func (s *Subscriber) Run(deliver func(p *packet.Packet, arrival time.Time), near
 		case err != nil:
 			return fmt.Errorf("read packets of %s: %w", s.streamID, err)
 		}
-		now := near(arrival)
-		if now <= 0 {
-			s.noClock.Add(1)
-			continue
-		}
-		switch err := packetFromRTP(&pk, &header, buf[:n], id, now); {
-		case err == nil:
-			s.deliver(deliver, &pk, arrival)
-		case errors.Is(err, errNoIdentity):
-			s.unidentified.Add(1)
-		default:
-			s.malformed.Add(1)
-		}
+		r.take(buf[:n], arrival, near(arrival))
 	}
-}
-
-// deliver keeps one bad packet from ending the track.
-func (s *Subscriber) deliver(deliver func(*packet.Packet, time.Time), pk *packet.Packet, arrival time.Time) {
-	defer func() {
-		if p := recover(); p != nil && s.panics.Add(1) == 1 {
-			s.log.Error("deliver packet panicked", "origin", s.streamID, "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	deliver(pk, arrival)
-	s.delivered.Add(1)
 }
 
 // discardReports empties the receiver's queue of sender reports until the receiver stops.
@@ -97,8 +84,9 @@ func discardReports(receiver *webrtc.RTPReceiver) {
 // SubscriberCounters count what Run met.
 type SubscriberCounters struct {
 	Delivered    int64
+	Repaired     int64 // packets that came as copies or for a second time alone
 	Unidentified int64 // without the packet identity extension: not from Gasso
-	Malformed    int64 // not Opus, or longer than 120 ms
+	Malformed    int64 // not Opus, longer than 120 ms, or RED that cannot be taken apart
 	NoClock      int64 // came before room time was known
 	Panics       int64 // in deliver
 }
@@ -107,6 +95,7 @@ type SubscriberCounters struct {
 func (s *Subscriber) Counters() SubscriberCounters {
 	return SubscriberCounters{
 		Delivered:    s.delivered.Load(),
+		Repaired:     s.repaired.Load(),
 		Unidentified: s.unidentified.Load(),
 		Malformed:    s.malformed.Load(),
 		NoClock:      s.noClock.Load(),

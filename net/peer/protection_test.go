@@ -1,0 +1,54 @@
+package peer
+
+import (
+	"testing"
+	"time"
+)
+
+// The whole way through pion, both ways: RED is negotiated, copies come as duplicates and vanish, and
+// reports and requests reach the sender.
+func TestProtectionThroughPion(t *testing.T) {
+	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	anna, bela := NewPublisher("anna"), NewPublisher("bela")
+	mustAttach(t, anna, a.link)
+	mustAttach(t, bela, b.link)
+	if err := a.link.Negotiate(); err != nil {
+		t.Fatal(err)
+	}
+	connected(t, a, b)
+	for _, way := range []struct {
+		p        *Publisher
+		from, to *side
+	}{{anna, a, b}, {bela, b, a}} {
+		eventually(t, "negotiated track", func() bool { return len(*way.p.bound.Load()) == 1 })
+		track := (*way.p.bound.Load())[0]
+		track.protection.Store(2<<8 | 3)
+		stop := flow(way.p, 9)
+		name := way.p.StreamID()
+		eventually(t, "packets", func() bool { return way.to.count(name) > 100 })
+		way.to.mu.Lock()
+		sub := way.to.subs[0]
+		way.to.mu.Unlock()
+		eventually(t, "repeated packet", func() bool {
+			sub.Request(9, []int64{way.to.packets(name)[way.to.count(name)-1].Number})
+			time.Sleep(5 * time.Millisecond)
+			return way.p.Counters(way.from.link).Resent > 0
+		})
+		// No loss, by the receiver's report: the controller takes back what it had not ordered.
+		eventually(t, "report", func() bool { return way.p.Counters(way.from.link).RedundantDepth == 0 })
+		stop()
+		if track.redType == 0 {
+			t.Errorf("%s: RED was not negotiated", name)
+		}
+		seen := map[int64]bool{}
+		for _, pk := range way.to.packets(name) {
+			if seen[pk.Number] {
+				t.Errorf("%s: packet %d came twice", name, pk.Number)
+			}
+			seen[pk.Number] = true
+		}
+		if c := sub.Counters(); c.Malformed != 0 || c.Unidentified != 0 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}

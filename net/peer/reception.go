@@ -1,0 +1,139 @@
+package peer
+
+import (
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+
+	"gasso/net/packet"
+	"gasso/net/redundancy"
+)
+
+const (
+	reportEvery   = 250 * time.Millisecond
+	feedbackQueue = 8
+)
+
+// reception is what Subscriber.Run keeps between packets.
+type reception struct {
+	*Subscriber
+	deliver     func(*packet.Packet, time.Time)
+	extensionID uint8
+	redType     uint8 // 0: none was negotiated
+
+	header   rtp.Header
+	packet   packet.Packet
+	received redundancy.Receiver
+	reported time.Time
+	missed   int64  // what the residual was at the last report
+	missing  uint32 // of it since this track began
+}
+
+// take delivers what one RTP packet brings. It does not allocate but for a report.
+func (r *reception) take(buf []byte, arrival time.Time, near int64) {
+	if near <= 0 {
+		r.noClock.Add(1)
+		return
+	}
+	switch err := packetFromRTP(&r.packet, &r.header, buf, r.extensionID, r.redType, near); {
+	case errors.Is(err, errNoIdentity):
+		r.unidentified.Add(1)
+	case err != nil:
+		r.malformed.Add(1)
+	case r.packet.Samples == 0:
+		r.takeRED(arrival)
+	default:
+		r.takeOne(r.header.Marker, arrival)
+	}
+	r.report(arrival)
+}
+
+// takeRED delivers the copies in a RED payload, then the packet itself.
+func (r *reception) takeRED(arrival time.Time) {
+	newest := r.packet
+	err := redundancy.Unpack(newest.Payload, func(offset int, block []byte) {
+		samples, ok := opusSamples(block)
+		if !ok || offset%samples != 0 {
+			r.malformed.Add(1)
+			return
+		}
+		r.packet = newest
+		r.packet.Number -= int64(offset / samples)
+		r.packet.FirstSample -= int64(offset)
+		r.packet.Samples, r.packet.Payload = samples, block
+		r.takeOne(offset > 0 || r.header.Marker, arrival)
+	})
+	if err != nil {
+		r.malformed.Add(1)
+	}
+}
+
+// takeOne delivers a packet that is not a duplicate. One bad packet does not end the track.
+func (r *reception) takeOne(copied bool, arrival time.Time) {
+	if !r.received.Take(r.packet.Generation, r.packet.Number, copied) {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil && r.panics.Add(1) == 1 {
+			r.log.Error("deliver packet panicked", "origin", r.streamID, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	r.deliver(&r.packet, arrival)
+	r.delivered.Add(1)
+}
+
+// report tells the sender about four times a second what came and what did not.
+func (r *reception) report(now time.Time) {
+	if now.Sub(r.reported) < reportEvery {
+		return
+	}
+	first := r.reported.IsZero()
+	r.reported = now
+	r.repaired.Store(r.received.Repaired())
+	totals := r.received.Totals()
+	if residual := r.residual.Load(); residual != nil {
+		missed := (*residual)()
+		if first {
+			r.missed = missed // of before this track
+		}
+		r.missing += uint32(max(0, missed-r.missed)) // modulo 2^32 is meant; less than before is of another player
+		r.missed, totals.Missing = missed, r.missing
+	}
+	r.tell(redundancy.AppTotals, totals.Append(nil))
+}
+
+// SetResidual has the sender told what is missing in the end, of all packets of this origin since any
+// moment, in place of what did not come on this link: another path may have brought it. The function
+// is called four times a second by the goroutine of Run.
+func (s *Subscriber) SetResidual(missing func() int64) { s.residual.Store(&missing) }
+
+// Request asks the sender for packets of one publication once more, in ascending order, at most 8 times
+// 17 of them. It never blocks, and the sender need not comply.
+func (s *Subscriber) Request(generation uint8, numbers []int64) {
+	if data := redundancy.AppendRequests(nil, generation, numbers); len(data) > 0 {
+		s.tell(redundancy.AppRequests, data)
+	}
+}
+
+func (s *Subscriber) tell(subtype uint8, data []byte) {
+	app := &rtcp.ApplicationDefined{SubType: subtype, SSRC: uint32(s.track.SSRC()), Name: redundancy.AppName, Data: data}
+	select {
+	case s.feedback <- app:
+	default:
+	}
+}
+
+// runFeedback sends until the track ends. A link that cannot send now loses what it was to say.
+func (s *Subscriber) runFeedback(write func([]rtcp.Packet) error) {
+	for {
+		select {
+		case <-s.ended:
+			return
+		case app := <-s.feedback:
+			_ = write([]rtcp.Packet{app})
+		}
+	}
+}

@@ -43,22 +43,17 @@ var voices = [2]voice{{"en-gb+m3", 42, 165, -0.2}, {"en-us+f2", 55, 160, 0.2}}
 // speechPeakDB is the peak of the hosts' talk in dBFS.
 const speechPeakDB = -6
 
+// longestSpeechSeconds is all that Say returns of what is longer.
+const longestSpeechSeconds = 120
+
 // Speech lets espeak-ng read two radio hosts' talk: 30 s of interleaved stereo at 48 kHz. The error
 // says so when espeak-ng is missing.
 func Speech(ctx context.Context) ([]float32, error) {
-	program, err := exec.LookPath("espeak-ng")
-	if err != nil {
-		return nil, fmt.Errorf("espeak-ng is missing; make setup installs it: %w", err)
-	}
-	dir, err := os.MkdirTemp("", "gasso-speech")
-	if err != nil {
-		return nil, fmt.Errorf("make speech: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	var lines [][]float32
 	spoken := 0
-	for i, l := range talk {
-		mono, err := speak(ctx, program, filepath.Join(dir, strconv.Itoa(i)+".wav"), voices[l.host], l.text)
+	for _, l := range talk {
+		v := voices[l.host]
+		mono, err := Say(ctx, v.name, v.pitch, v.wordsAMin, l.text)
 		if err != nil {
 			return nil, err
 		}
@@ -68,9 +63,20 @@ func Speech(ctx context.Context) ([]float32, error) {
 	return arrange(lines, spoken), nil
 }
 
-// speak reads one line to a file and returns it as mono at 48 kHz.
-func speak(ctx context.Context, program, path string, v voice, text string) ([]float32, error) {
-	args := []string{"-v", v.name, "-p", strconv.Itoa(v.pitch), "-s", strconv.Itoa(v.wordsAMin), "-w", path, text}
+// Say lets espeak-ng read a text with one of its voices, at a pitch from 0 to 99 and a speed in words a
+// minute. It returns mono at 48 kHz; the error says so when espeak-ng is missing.
+func Say(ctx context.Context, voice string, pitch, wordsAMinute int, text string) ([]float32, error) {
+	program, err := exec.LookPath("espeak-ng")
+	if err != nil {
+		return nil, fmt.Errorf("espeak-ng is missing; make setup installs it: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "gasso-speech")
+	if err != nil {
+		return nil, fmt.Errorf("make speech: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "spoken.wav")
+	args := []string{"-v", voice, "-p", strconv.Itoa(pitch), "-s", strconv.Itoa(wordsAMinute), "-w", path, text}
 	if answer, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("speak with espeak-ng: %w: %s", err, answer)
 	}
@@ -79,7 +85,7 @@ func speak(ctx context.Context, program, path string, v voice, text string) ([]f
 		return nil, fmt.Errorf("read what espeak-ng spoke: %w", err)
 	}
 	defer func() { _ = r.Close() }()
-	raw := make([]float32, Seconds*r.Rate()*r.Channels())
+	raw := make([]float32, longestSpeechSeconds*r.Rate()*r.Channels())
 	n, err := r.Read(raw)
 	if err != nil {
 		return nil, fmt.Errorf("read what espeak-ng spoke: %w", err)

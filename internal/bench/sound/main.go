@@ -14,6 +14,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"gasso/internal/bench/jitter"
 )
 
 // measurement is one table, or a few that belong together.
@@ -23,7 +25,9 @@ type measurement struct {
 }
 
 // measurements are all tables in the order in which they are printed.
-var measurements = []measurement{}
+var measurements = []measurement{
+	{"jitter", jitter.Jitter},
+}
 
 func main() {
 	only := flag.String("only", "", "measure only these tables, separated by commas: "+strings.Join(names(), ","))

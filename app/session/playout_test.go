@@ -64,14 +64,20 @@ func TestTheLoudspeakerIsKeptAheadAsFarAsItNeeds(t *testing.T) {
 		f.underruns.Add(2)
 		check("underrun", 240+min((i+1)*reserveStep, reserveMost))
 	}
-	now = now.Add(calmBeforeShorter)
+	now = now.Add(calmAtFirst)
 	check("not calm for long enough", 240+reserveMost)
 	for want := 240 + reserveMost - reserveStep; want >= 240; want -= reserveStep {
-		now = now.Add(calmBeforeShorter + 1)
+		now = now.Add(calmAtFirst + 1)
 		check("calm", want)
 	}
-	now = now.Add(calmBeforeShorter + 1)
+	now = now.Add(calmAtFirst + 1)
 	check("never less than a period", 240)
+	f.underruns.Add(1)
+	check("too little after all", 240+reserveStep)
+	now = now.Add(calmAtFirst + 1)
+	check("the next try comes later", 240+reserveStep)
+	now = now.Add(calmAtFirst)
+	check("calm again", 240)
 	p.leastAdd.Store(100)
 	check("as the mode wants", 340)
 
@@ -116,7 +122,7 @@ func TestTheReserveKnowsDevicesAndLateness(t *testing.T) {
 		t.Errorf("%d samples ahead of a playout that comes 5 ms late, want %d", got, want)
 	}
 	for range 20 {
-		now = now.Add(calmBeforeShorter + 1)
+		now = now.Add(calmAtFirst + lateWindow + 1)
 		r.note(0, now)
 		r.samples(60, 0, 0, now)
 	}

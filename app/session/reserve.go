@@ -8,27 +8,31 @@ import (
 )
 
 const (
-	reserveStep       = 60   // samples that an underrun adds and a calm while takes away
-	reserveGuard      = 12   // samples that should be left when the playout goroutine was late
-	reserveMost       = 3840 // 80 ms
-	calmBeforeShorter = 20 * time.Second
-	lateWindow        = 10 * time.Second
+	reserveStep  = 60   // samples that an underrun adds and a calm while takes away
+	reserveGuard = 12   // samples that should be left when the playout goroutine was late
+	reserveMost  = 3840 // 80 ms
+
+	calmAtFirst = 2 * time.Second // until less is tried; twice as long each time that it was too little
+	calmAtMost  = time.Minute
+	lateWindow  = 2 * time.Second
 )
 
 // reserve decides how far ahead a loudspeaker is kept: by what it moves at once, and as much more as it
 // turned out to need. It grows at once, when the playout goroutine comes so late that the device nearly
-// starved or when it did, and shrinks after a calm while. It belongs to the playout goroutine.
+// starved or when it did, and shrinks after a calm while, a longer one when it had to grow again. It belongs to the playout goroutine.
 type reserve struct {
 	extra     int64    // samples beyond a period
 	late      [2]int64 // samples at worst, in this window and the one before
 	windowEnd time.Time
 	underruns int64
 	calmSince time.Time
+	calm      time.Duration
+	trying    bool // less than before, since calmSince
 }
 
 // begin adopts a device that starved so often before, with what one of its name needed last time.
 func (r *reserve) begin(underruns, extra int64, now time.Time) {
-	*r = reserve{extra: extra, underruns: underruns, calmSince: now, windowEnd: now.Add(lateWindow)}
+	*r = reserve{extra: extra, underruns: underruns, calmSince: now, calm: calmAtFirst, windowEnd: now.Add(lateWindow)}
 }
 
 // note takes how long after the device's callback its ring was full again.
@@ -45,10 +49,13 @@ func (r *reserve) samples(period, underruns, least int64, now time.Time) int64 {
 	needed := max(least, max(r.late[0], r.late[1])+reserveGuard-period)
 	switch {
 	case underruns != r.underruns:
-		r.underruns, r.calmSince = underruns, now
+		if r.trying {
+			r.calm = min(2*r.calm, calmAtMost)
+		}
+		r.underruns, r.calmSince, r.trying = underruns, now, false
 		r.extra += reserveStep
-	case now.Sub(r.calmSince) > calmBeforeShorter:
-		r.calmSince = now
+	case r.extra > needed && now.Sub(r.calmSince) > r.calm:
+		r.calmSince, r.trying = now, true
 		r.extra -= reserveStep
 	}
 	r.extra = min(max(r.extra, needed, 0), reserveMost)

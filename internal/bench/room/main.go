@@ -4,17 +4,12 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
-	"strings"
-	"syscall"
 	"time"
 
+	"gasso/internal/bench/programs"
 	"gasso/internal/bench/table"
 	"gasso/internal/procstat"
 )
@@ -51,25 +46,25 @@ func run(out io.Writer) error {
 
 // room runs a server and its performers and prints what they use.
 func room(figures *table.Table, name string, args []string) error {
-	var running group
-	defer running.end()
-	base, server, err := running.server()
+	var running programs.Group
+	defer running.End()
+	base, server, err := running.Server()
 	if err != nil {
 		return err
 	}
-	pids := []int32{server}
+	pids := []int{server}
 	for i := range performers {
 		all := append([]string{"headless", "--server", base, "--room", "demo", "--name", fmt.Sprint("P", i), "--input", fmt.Sprintf("tone:%d", 440+110*i)}, args...)
-		c, err := running.start(io.Discard, "bin/gasso", all...)
+		pid, err := running.Start(io.Discard, "gasso", all...)
 		if err != nil {
 			return err
 		}
-		pids = append(pids, int32(c.Process.Pid))
+		pids = append(pids, pid)
 	}
 	time.Sleep(warmUp)
 	samplers := make([]*procstat.Sampler, len(pids))
 	for i, pid := range pids {
-		samplers[i] = procstat.NewSamplerOf(pid, time.Now())
+		samplers[i] = procstat.NewSamplerOf(int32(pid), time.Now())
 	}
 	busy := table.Busy(measured)
 	usage := make([]procstat.Usage, len(pids))
@@ -104,69 +99,5 @@ func report(figures *table.Table, name string, busy float64, usage []procstat.Us
 			continue
 		}
 		figures.Row(cells, goal, fmt.Sprintf("%.1f %s", row.got, row.unit), row.got <= row.goal)
-	}
-}
-
-// group is the processes of one measurement.
-type group struct {
-	commands []*exec.Cmd
-	folders  []string
-}
-
-func (g *group) start(stdout io.Writer, name string, args ...string) (*exec.Cmd, error) {
-	c := exec.Command(name, args...)
-	c.Stdout = stdout
-	if err := c.Start(); err != nil {
-		return nil, fmt.Errorf("start %s (make build makes it): %w", name, err)
-	}
-	g.commands = append(g.commands, c)
-	return c, nil
-}
-
-// server starts a server on free ports and waits until it is there.
-func (g *group) server() (base string, pid int32, err error) {
-	data, err := os.MkdirTemp("", "gasso-bench")
-	if err != nil {
-		return "", 0, err
-	}
-	g.folders = append(g.folders, data)
-	address, err := freeAddress()
-	if err != nil {
-		return "", 0, err
-	}
-	r, w := io.Pipe()
-	defer r.Close()
-	c, err := g.start(w, "bin/gasso-server", "serve", "--dev", "--http", address, "--ops", "off", "--rtc-udp", "0", "--rtc-tcp", "0", "--data", data)
-	if err != nil {
-		return "", 0, err
-	}
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "listener") {
-			return "http://" + address, int32(c.Process.Pid), nil
-		}
-	}
-	return "", 0, errors.New("the server did not start")
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-// end ends everything and waits.
-func (g *group) end() {
-	for _, c := range g.commands {
-		_ = c.Process.Signal(syscall.SIGTERM)
-	}
-	for _, c := range g.commands {
-		_ = c.Wait()
-	}
-	for _, f := range g.folders {
-		_ = os.RemoveAll(f)
 	}
 }

@@ -68,11 +68,14 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 				return session.New(session.Config{
 					Server: r.Server, Room: r.Room, Name: r.Name, Token: r.Token, Input: r.Input, Output: r.Output,
 					Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks, Processing: r.Processing,
-					NoiseModel: model, CPULimitPercent: store.Get().CPULimitPercent, Log: log,
+					NoiseModel: model, CPULimitPercent: store.Get().CPULimitPercent,
+					SoundSystem: store.Get().SoundSystem, FallBack: true, Log: log,
 				})
 			},
-			Devices:       devices,
-			NewSoundcheck: func(input string) (ui.Soundcheck, error) { return session.NewSoundcheck(input, log) },
+			Devices: devices,
+			NewSoundcheck: func(input string) (ui.Soundcheck, error) {
+				return session.NewSoundcheck(input, store.Get().SoundSystem, log)
+			},
 			ParseInvite: func(link string) (ui.Invite, error) {
 				invite, err := session.ParseInvite(link)
 				return ui.Invite(invite), err

@@ -122,10 +122,10 @@ func TestAServerThatEndsEarlyIsTriedAgain(t *testing.T) {
 }
 
 func TestSoundcheckShowsTheInput(t *testing.T) {
-	if _, err := NewSoundcheck("file:/nowhere.wav", nil); err == nil {
+	if _, err := NewSoundcheck("file:/nowhere.wav", "", nil); err == nil {
 		t.Error("an input that is not there is accepted")
 	}
-	c, err := NewSoundcheck("tone:440", nil)
+	c, err := NewSoundcheck("tone:440", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

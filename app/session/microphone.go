@@ -26,13 +26,15 @@ const (
 // microphone turns the input into one publication after another: a new one for each change of mode,
 // channels or device.
 type microphone struct {
-	session *Session
+	session     *Session
+	soundSystem soundSystem
 
 	changing sync.Mutex // held while inputs open and close; before mu
 
 	mu         sync.Mutex     // before Session.mu
 	source     device.Capture // nil before open and after close
 	spec       device.Spec
+	condition  condition           // of source
 	far        *ring.Ring          // what the present loudspeaker plays
 	mic        *capture.Microphone // nil between publications
 	before     *capture.Microphone // the one before, of the same source; nil without
@@ -77,10 +79,13 @@ func (m *microphone) isOpen() bool {
 }
 
 func (m *microphone) openSource(spec device.Spec) (device.Capture, error) {
-	source, err := device.OpenCapture(device.Config{Spec: spec, PeriodSamples: periodSamples, Log: m.session.log})
+	source, err := device.OpenCapture(device.Config{
+		Spec: spec, Backend: m.soundSystem.name(), FallBack: m.session.cfg.FallBack, PeriodSamples: periodSamples, Log: m.session.log,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open input: %w", err)
 	}
+	m.condition.begin(spec.Kind == device.Hardware)
 	return source, nil
 }
 
@@ -293,12 +298,11 @@ func (m *microphone) describe(self *Self) (problem string) {
 	defer m.mu.Unlock()
 	self.Muted, self.Processing, self.Mode = m.muted, m.processing, m.mode
 	self.Level = Level{PeakDB: meter.FloorDB, RMSDB: meter.FloorDB}
+	self.LoudnessLUFS, self.TruePeakDB = meter.FloorDB, meter.FloorDB
 	if m.source != nil {
 		stats := m.source.Stats()
 		self.InputName, self.Overruns = m.source.Info().Name, stats.Overruns
-		if stats.Dead {
-			problem = microphoneStopped
-		}
+		problem = m.condition.microphone(stats, time.Now())
 	}
 	if m.mic != nil {
 		self.Level = Level(m.mic.Level())
@@ -309,6 +313,7 @@ func (m *microphone) describe(self *Self) (problem string) {
 		self.CaptureLatency = inTime(waited)
 		self.Monitor.Latency = inTime(waited - m.mic.LookAheadSamples())
 		self.Missing = stats.Missing
+		self.LoudnessLUFS, self.TruePeakDB = stats.Loudness.ShortTerm, stats.TruePeakDB
 	}
 	return problem
 }

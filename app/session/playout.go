@@ -29,6 +29,10 @@ type playout struct {
 	meter      *meter.Meter
 	monitor    *mix.Monitor  // the own microphone
 	swapped    chan struct{} // 1 slot: another device is there
+	condition  condition     // of render
+	fallBack   bool          // begin with the default device when the one asked for is gone
+
+	soundSystem soundSystem
 
 	changing sync.Mutex // held while devices open and close; before mu
 	spec     device.Spec
@@ -78,10 +82,13 @@ func (p *playout) open() error {
 }
 
 func (p *playout) openRender(spec device.Spec) (device.Render, error) {
-	render, err := device.OpenRender(device.Config{Spec: spec, PeriodSamples: periodSamples, Log: p.log})
+	render, err := device.OpenRender(device.Config{
+		Spec: spec, Backend: p.soundSystem.name(), FallBack: p.fallBack, PeriodSamples: periodSamples, Log: p.log,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open output: %w", err)
 	}
+	p.condition.begin(spec.Kind == device.Hardware)
 	return render, nil
 }
 

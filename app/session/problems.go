@@ -9,9 +9,7 @@ import (
 )
 
 const (
-	refusalShown      = 8 * time.Second
-	microphoneStopped = "The microphone stopped; trying again."
-	outputStopped     = "The loudspeaker stopped; trying again."
+	refusalShown = 8 * time.Second
 )
 
 // problems are what is wrong now. Each belongs to one part, which takes it back.

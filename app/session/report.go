@@ -81,6 +81,11 @@ func (p *performer) describe(out *Performer, now time.Time) {
 	if voices := *p.voices.Load(); len(voices) > 0 {
 		stats := voices[0].player.Stats()
 		out.ConcealedRatio, out.TargetDelay = stats.ConcealedRatio5s, stats.TargetDelay
+		for _, o := range stats.Outlook {
+			if o.Delay > 0 {
+				out.Outlook = append(out.Outlook, Outlook(o))
+			}
+		}
 	}
 	out.Link.Quality = qualityOf(connected, counts.last, out.ConcealedRatio, now)
 }
@@ -152,8 +157,5 @@ func (p *playout) describe(self *Self) (problem string) {
 	}
 	stats := render.Stats()
 	self.OutputName, self.Underruns, self.RenderLatency = render.Info().Name, stats.Underruns, p.latency()
-	if stats.Dead {
-		return outputStopped
-	}
-	return ""
+	return p.condition.output(stats, time.Now())
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Token           string // of the invite; empty for an open room
 	Input           string // device[:ID], file:PATH, tone:HZ or silence
 	Output          string // device[:ID], file:PATH.wav or null
+	SoundSystem     string // of the devices, one of SoundSystems; empty chooses
+	FallBack        bool   // begin with the default device while the one asked for is not there
 	Mode            Mode
 	Topology        signaling.Topology
 	Receive         signaling.Receive
@@ -115,8 +117,12 @@ func New(cfg Config) (*Session, error) {
 	if s.playout, err = newPlayout(cfg.Output, s.log); err != nil {
 		return nil, err
 	}
+	s.playout.fallBack = cfg.FallBack
 	s.playout.leastAdd.Store(leastReserve(cfg.Mode))
 	if s.microphone, err = newMicrophone(s); err != nil {
+		return nil, err
+	}
+	if err := s.SetSoundSystem(cfg.SoundSystem); err != nil {
 		return nil, err
 	}
 	s.SetCPULimit(cfg.CPULimitPercent)

@@ -37,6 +37,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"mode":   func(c *Config) { c.Mode = "fast" },
 		"input":  func(c *Config) { c.Input = "null" },
 		"output": func(c *Config) { c.Output = "tone:440" },
+
+		"sound system": func(c *Config) { c.SoundSystem = "gramophone" },
 	} {
 		cfg := good
 		change(&cfg)
@@ -44,8 +46,16 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 			t.Errorf("a bad %s is accepted", name)
 		}
 	}
-	if _, err := New(good); err != nil {
-		t.Error(err)
+	good.SoundSystem = SoundSystems()[0]
+	s, err := New(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, p := s.microphone.soundSystem.name(), s.playout.soundSystem.name(); m != good.SoundSystem || p != good.SoundSystem {
+		t.Errorf("sound system %q became %q and %q", good.SoundSystem, m, p)
+	}
+	if err := s.SetSoundSystem("gramophone"); err == nil || s.playout.soundSystem.name() != good.SoundSystem {
+		t.Errorf("an unknown sound system gives %v and is %q", err, s.playout.soundSystem.name())
 	}
 }
 

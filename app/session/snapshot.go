@@ -32,10 +32,12 @@ type Self struct {
 	ID, Name       string
 	Host           bool
 	Muted          bool
-	Level          Level // of the microphone after processing
-	OutputLevel    Level // of everything that the loudspeaker plays
-	ProgramStrip   Strip // the own strip in the program, which hosts set
-	ProgramLevel   Level // hosts only
+	Level          Level   // of the microphone after processing
+	LoudnessLUFS   float64 // of the same, over 3 s (EBU R128 short-term); -120 is silence
+	TruePeakDB     float64 // its highest since the microphone began, in dBTP
+	OutputLevel    Level   // of everything that the loudspeaker plays
+	ProgramStrip   Strip   // the own strip in the program, which hosts set
+	ProgramLevel   Level   // hosts only
 	Processing     Processing
 	Missing        string // why processing that was asked for is not in effect; empty if it is
 	Mode           Mode
@@ -99,6 +101,13 @@ type Performer struct {
 	Link           Link
 	ConcealedRatio float64       // of the last 5 s, 0 to 1
 	TargetDelay    time.Duration // of the jitter buffer
+	Outlook        []Outlook     // what other delays would have cost, from the shortest; may be empty
+}
+
+// Outlook is what a delay of the jitter buffer would have cost in the last seconds.
+type Outlook struct {
+	Delay     time.Duration
+	LostRatio float64 // packets that would not have been there in time, 0 to 1
 }
 
 // Link tells how the connection with a performer is.

@@ -41,13 +41,13 @@ type Soundcheck struct {
 	ended  sync.WaitGroup
 }
 
-// NewSoundcheck opens an input; Close ends it.
-func NewSoundcheck(input string, log *slog.Logger) (*Soundcheck, error) {
+// NewSoundcheck opens an input of a sound system, or the default one while it is not there; Close ends it.
+func NewSoundcheck(input, soundSystem string, log *slog.Logger) (*Soundcheck, error) {
 	spec, err := device.ParseInput(input)
 	if err != nil {
 		return nil, err
 	}
-	source, err := device.OpenCapture(device.Config{Spec: spec, Log: log})
+	source, err := device.OpenCapture(device.Config{Spec: spec, Backend: soundSystem, FallBack: true, Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("open input: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -22,12 +23,16 @@ type Settings struct {
 	Server     string             `json:"server"` // http or https URL of the last server
 	Room       string             `json:"room"`
 	Name       string             `json:"name"`
-	Input      string             `json:"input"`  // device spec, "device" is the default microphone
+	Input      string             `json:"input"`  // device spec, "device" is the default microphone, "device#2" its second channel
 	Output     string             `json:"output"` // device spec, "device" is the default loudspeaker
 	Headphones bool               `json:"headphones"`
 	Mode       session.Mode       `json:"mode"`
 	Processing session.Processing `json:"processing"`
 	Language   string             `json:"language"` // "ja", "en" or empty: by the system
+
+	SoundSystem   string  `json:"soundSystem"`   // that has the devices, such as "alsa"; empty chooses
+	MonitorOn     bool    `json:"monitorOn"`     // hear the own microphone
+	MonitorGainDB float64 `json:"monitorGainDB"` // -80, which is silent, to +12
 
 	CPULimitPercent int `json:"cpuLimitPercent"` // of one core, 10 to 400; 0 sets none
 
@@ -40,14 +45,23 @@ type Window struct {
 	Height float32 `json:"height"`
 }
 
-const maxTextRunes = 200
+const (
+	maxTextRunes   = 200
+	minMonitorDB   = -80
+	maxMonitorDB   = 12
+	startMonitorDB = -6
+)
+
+// soundSystemName is what any sound system's name looks like: settings may come from another kind of computer.
+var soundSystemName = regexp.MustCompile(`^[a-z0-9]{0,16}$`)
 
 // Defaults are the preferences of somebody new.
 func Defaults() Settings {
 	return Settings{
 		Input: "device", Output: "device", Mode: session.ModeLive,
-		Processing: session.Processing{EchoCancellation: true, NoiseSuppression: true, AutoGainControl: true, HighPass: true},
-		Window:     Window{Width: 1280, Height: 800},
+		Processing:    session.Processing{EchoCancellation: true, NoiseSuppression: true, AutoGainControl: true, HighPass: true},
+		MonitorGainDB: startMonitorDB,
+		Window:        Window{Width: 1280, Height: 800},
 	}
 }
 
@@ -73,6 +87,12 @@ func (s Settings) Validate() error {
 	case "", "en", "ja":
 	default:
 		return fmt.Errorf("language %q is none of en and ja", s.Language)
+	}
+	if !soundSystemName.MatchString(s.SoundSystem) {
+		return fmt.Errorf("sound system %q is no name of one", s.SoundSystem)
+	}
+	if !(s.MonitorGainDB >= minMonitorDB && s.MonitorGainDB <= maxMonitorDB) {
+		return fmt.Errorf("a monitor of %g dB is not possible; it takes %d to %d dB", s.MonitorGainDB, minMonitorDB, maxMonitorDB)
 	}
 	if err := session.CheckCPULimit(s.CPULimitPercent); err != nil {
 		return err

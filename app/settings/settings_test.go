@@ -3,6 +3,7 @@ package settings
 import (
 	"bytes"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,7 @@ func TestUpdateIsThereAfterReopening(t *testing.T) {
 		t.Fatalf("a missing file gives %+v", s.Get())
 	}
 	want := Defaults()
-	want.CPULimitPercent = 60
+	want.CPULimitPercent, want.SoundSystem, want.MonitorOn, want.MonitorGainDB = 60, "jack", true, -12
 	want.Server, want.Room, want.Name, want.Mode, want.Language = "https://example.org", "quartet", "田中", session.ModeSafe, "ja"
 	if err := s.Update(func(s *Settings) { *s = want }); err != nil {
 		t.Fatal(err)
@@ -58,6 +59,20 @@ func TestBrokenFileGivesDefaultsAndIsKept(t *testing.T) {
 	}
 }
 
+func TestFileOfAnEarlierVersionStillLoads(t *testing.T) {
+	got, err := decode([]byte(`{
+  "server": "https://example.org", "room": "quartet", "name": "Aki", "input": "device:m", "output": "device", "headphones": true, "mode": "safe",
+  "processing": {"EchoCancellation": false, "NoiseSuppression": true, "AutoGainControl": true, "Music": false},
+  "language": "ja", "window": {"width": 1100, "height": 700}
+}`))
+	want := Defaults()
+	want.Server, want.Room, want.Name, want.Input, want.Headphones = "https://example.org", "quartet", "Aki", "device:m", true
+	want.Mode, want.Language, want.Window, want.Processing.EchoCancellation = session.ModeSafe, "ja", Window{Width: 1100, Height: 700}, false
+	if err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}
+
 func TestInvalidUpdateChangesNothing(t *testing.T) {
 	s := Open("", nil)
 	for name, change := range map[string]func(*Settings){
@@ -70,6 +85,9 @@ func TestInvalidUpdateChangesNothing(t *testing.T) {
 		"no input":              func(s *Settings) { s.Input = "" },
 		"a CPU limit too low":   func(s *Settings) { s.CPULimitPercent = 9 },
 		"a CPU limit too high":  func(s *Settings) { s.CPULimitPercent = 401 },
+		"no sound system":       func(s *Settings) { s.SoundSystem = "../alsa" },
+		"a monitor too loud":    func(s *Settings) { s.MonitorGainDB = 12.5 },
+		"a monitor of no level": func(s *Settings) { s.MonitorGainDB = math.NaN() },
 		"language":              func(s *Settings) { s.Language = "fr" },
 	} {
 		if err := s.Update(change); err == nil || s.Get() != Defaults() {

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"sync"
+	"time"
+
+	"gasso/audio/device"
+)
+
+const (
+	lateDevice = 40 * time.Millisecond // a callback later than that is worth a word
+	backShown  = 8 * time.Second
+)
+
+// What is said of a device; the window translates each sentence.
+const (
+	microphoneStopped = "The microphone stopped; trying again."
+	microphoneSilent  = "The microphone delivers silence: is it muted or switched off?"
+	microphoneStandIn = "Your microphone is gone; the default one stands in until it returns."
+	microphoneBack    = "Your microphone is back."
+	microphoneLate    = "The microphone delivers late at times, so the others may hear gaps."
+	outputStopped     = "The loudspeaker stopped; trying again."
+	outputStandIn     = "Your loudspeaker is gone; the default one stands in until it returns."
+	outputBack        = "Your loudspeaker is back."
+	outputLate        = "The loudspeaker asks late at times, so you may hear gaps."
+)
+
+// condition watches how a device does, from one snapshot to the next. It is safe for concurrent use.
+type condition struct {
+	mu       sync.Mutex
+	hardware bool // files, tones and silence can only be dead
+	stoodIn  bool
+	back     time.Time // when the device that was asked for took over again
+}
+
+// begin takes another device, whose return would be no news.
+func (c *condition) begin(hardware bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hardware, c.stoodIn, c.back = hardware, false, time.Time{}
+}
+
+// microphone says what is wrong with a microphone, or that it no longer is; empty when there is nothing to say.
+func (c *condition) microphone(s device.Stats, now time.Time) string {
+	return c.words(s, now, microphoneStopped, microphoneStandIn, microphoneBack, microphoneSilent, microphoneLate)
+}
+
+// output says the same of a loudspeaker.
+func (c *condition) output(s device.Stats, now time.Time) string {
+	s.Silent = false
+	return c.words(s, now, outputStopped, outputStandIn, outputBack, "", outputLate)
+}
+
+func (c *condition) words(s device.Stats, now time.Time, stopped, standIn, back, silent, late string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stoodIn && !s.Fallback && !s.Dead {
+		c.back = now
+	}
+	if !s.Dead {
+		c.stoodIn = s.Fallback
+	}
+	switch {
+	case s.Dead:
+		return stopped
+	case !c.hardware:
+		return ""
+	case s.Fallback && s.Silent:
+		return standIn + " " + silent
+	case s.Fallback:
+		return standIn
+	case s.Silent:
+		return silent
+	case !c.back.IsZero() && now.Sub(c.back) < backShown:
+		return back
+	case s.WorstLateness > lateDevice:
+		return late
+	}
+	return ""
+}

@@ -1,0 +1,52 @@
+package session
+
+import (
+	"testing"
+	"time"
+
+	"gasso/audio/device"
+)
+
+func TestConditionOfADeviceInWords(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	gone, silent := device.Stats{Fallback: true}, device.Stats{Silent: true}
+	for name, steps := range map[string][]struct {
+		at    time.Duration
+		stats device.Stats
+		want  string
+	}{
+		"all is well":     {{0, device.Stats{}, ""}},
+		"silence":         {{0, silent, microphoneSilent}, {time.Second, device.Stats{}, ""}},
+		"late":            {{0, device.Stats{WorstLateness: lateDevice + 1}, microphoneLate}, {time.Second, device.Stats{WorstLateness: lateDevice}, ""}},
+		"never there":     {{0, gone, microphoneStandIn}},
+		"silent stand-in": {{0, device.Stats{Fallback: true, Silent: true}, microphoneStandIn + " " + microphoneSilent}},
+		"gone and back": {
+			{0, device.Stats{}, ""}, {time.Second, device.Stats{Dead: true}, microphoneStopped}, {2 * time.Second, gone, microphoneStandIn},
+			{time.Minute, device.Stats{}, microphoneBack}, {time.Minute + backShown - 1, device.Stats{}, microphoneBack}, {time.Minute + backShown, device.Stats{}, ""},
+		},
+		"the stand-in goes too": {
+			{0, gone, microphoneStandIn}, {time.Second, device.Stats{Dead: true}, microphoneStopped}, {2 * time.Second, device.Stats{}, microphoneBack},
+		},
+	} {
+		var c condition
+		c.begin(true)
+		for _, s := range steps {
+			if got := c.microphone(s.stats, start.Add(s.at)); got != s.want {
+				t.Errorf("%s, after %v: %q, want %q", name, s.at, got, s.want)
+			}
+		}
+	}
+	var c condition
+	c.begin(true)
+	c.output(gone, start)
+	c.begin(true)
+	if got := c.output(device.Stats{Silent: true}, start); got != "" {
+		t.Errorf("another loudspeaker begins with %q", got)
+	}
+	c.begin(false)
+	for want, stats := range map[string]device.Stats{"": silent, microphoneStopped: {Dead: true}} {
+		if got := c.microphone(stats, start); got != want {
+			t.Errorf("of silence from a file: %q, want %q", got, want)
+		}
+	}
+}

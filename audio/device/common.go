@@ -10,6 +10,10 @@ import (
 // ringFrames is the capacity of the rings: about 340 ms, far more than anybody should let wait.
 const ringFrames = 16384
 
+// wakesPerPeriod bounds the wake-ups: PulseAudio's callbacks may move a few samples each, and waking a
+// goroutine costs more than they do.
+const wakesPerPeriod = 4
+
 // clock is a device's position and counters: one goroutine or callback writes, any reads, no lock.
 type clock struct {
 	base      time.Time // carries the monotonic reading
@@ -27,6 +31,7 @@ type clock struct {
 	restarted atomic.Bool // another device continues; what was due from the one before is no measure
 	name      atomic.Pointer[string]
 	wake      chan struct{}
+	wokenAt   int64 // frames at the last wake-up; owned by the callback
 	period    int // asked for
 	punctuality
 }
@@ -51,6 +56,10 @@ func (c *clock) tick(frames int) {
 	c.sequence.Add(1)
 	c.callbacks.Add(1)
 	c.called(at, moved, frames, c.period, c.restarted.Swap(false))
+	if moved-c.wokenAt < int64(c.period/wakesPerPeriod) {
+		return
+	}
+	c.wokenAt = moved
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -68,7 +77,7 @@ func (c *clock) Stamp() ring.Stamp {
 	}
 }
 
-// Wake gets a value after each callback; it holds one.
+// Wake gets a value as frames move; it holds one.
 func (c *clock) Wake() <-chan struct{} { return c.wake }
 
 // Info tells the format.

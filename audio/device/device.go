@@ -83,7 +83,7 @@ type Stats struct {
 type Capture interface {
 	// Ring is where captured frames come out: stereo, one consumer.
 	Ring() *ring.Ring
-	// Wake gets a value after frames were written; it holds one.
+	// Wake gets a value as frames are written, at most four times a period; it holds one.
 	Wake() <-chan struct{}
 	// Stamp is the newest stamp; any goroutine, no lock. Frames include those the ring dropped.
 	Stamp() ring.Stamp
@@ -102,7 +102,7 @@ type Render interface {
 	// Far is what the device took, zeros for underruns included: stereo, one consumer. When nobody
 	// reads it, it fills up and drops the newest; who starts to read skips what is there.
 	Far() *ring.Ring
-	// Wake gets a value after frames were taken; it holds one.
+	// Wake gets a value as frames are taken, at most four times a period; it holds one.
 	Wake() <-chan struct{}
 	// Stamp is the newest stamp; any goroutine, no lock. Frames are those written to Far, dropped ones included.
 	Stamp() ring.Stamp

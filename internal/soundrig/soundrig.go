@@ -173,19 +173,46 @@ func (r *Rig) Cable(name string) Cable {
 // CableOf makes a cable whose microphone has so many channels.
 func (r *Rig) CableOf(name string, micChannels int) Cable {
 	r.t.Helper()
+	return r.cable(name, Rate, micChannels)
+}
+
+// CableAt makes a stereo cable whose microphone and loudspeaker run at a rate in Hz of their own.
+func (r *Rig) CableAt(name string, rate int) Cable {
+	r.t.Helper()
+	return r.cable(name, rate, Channels)
+}
+
+func (r *Rig) cable(name string, rate, micChannels int) Cable {
+	r.t.Helper()
 	c := Cable{Mic: name + "_mic", MicSink: name + "_mic_sink", Speaker: name + "_speaker", Monitor: name + "_speaker.monitor"}
 	channels := "channels=" + strconv.Itoa(micChannels)
-	r.sink(c.MicSink, channels)
+	r.sink(c.MicSink, rate, channels)
 	c.micModule = r.load("module-remap-source", "source_name="+c.Mic, "master="+c.MicSink+".monitor", channels, "remix=no",
 		"source_properties=device.description="+name+"-microphone")
-	c.speakerModule = r.sink(c.Speaker, "channels=2", "sink_properties=device.description="+name+"-speaker")
+	c.speakerModule = r.sink(c.Speaker, rate, "channels=2", "sink_properties=device.description="+name+"-speaker")
+	return c
+}
+
+// Yardstick makes a mono microphone and a mono loudspeaker on the two channels of one sink. Monitor
+// holds what is played to MicSink on the left and what the loudspeaker plays on the right, so that
+// the way through a program can be measured to the sample.
+func (r *Rig) Yardstick(name string) Cable {
+	r.t.Helper()
+	c := Cable{Mic: name + "_mic", MicSink: name + "_mic_sink", Speaker: name + "_speaker", Monitor: name + ".monitor"}
+	r.sink(name, Rate, "channels=2")
+	mono := func(side string) []string {
+		return []string{"channels=1", "channel_map=mono", "master_channel_map=front-" + side, "remix=no"}
+	}
+	r.load("module-remap-sink", append(mono("left"), "sink_name="+c.MicSink, "master="+name)...)
+	c.micModule = r.load("module-remap-source", append(mono("left"), "source_name="+c.Mic, "master="+c.Monitor)...)
+	c.speakerModule = r.load("module-remap-sink", append(mono("right"), "sink_name="+c.Speaker, "master="+name)...)
 	return c
 }
 
 // sink makes a sink that leads nowhere but to its monitor.
-func (r *Rig) sink(name string, args ...string) string {
+func (r *Rig) sink(name string, rate int, args ...string) string {
 	r.t.Helper()
-	return r.load("module-null-sink", append(args, "sink_name="+name, "rate="+strconv.Itoa(Rate), "format=float32le")...)
+	return r.load("module-null-sink", append(args, "sink_name="+name, "rate="+strconv.Itoa(rate), "format=float32le")...)
 }
 
 // UnplugMic takes the cable's microphone away.

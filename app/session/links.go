@@ -141,8 +141,10 @@ func (s *Session) runLinks(ctx context.Context) {
 				s.log.Warn("connection could not be restarted", "remote", link.RemoteID(), "error", err)
 			}
 		case now := <-tick.C:
+			rtt := s.serverRTT()
 			for _, p := range *s.playout.performers.Load() {
 				p.keepHouse(now)
+				p.aimRequests(rtt)
 			}
 			s.renewLinks(closed, now)
 			clear(closed)

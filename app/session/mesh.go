@@ -211,8 +211,16 @@ func (s *Session) receive(remote string, sub *peer.Subscriber) {
 		s.performer(signaling.Participant{ID: mixID})
 	}
 	// Looked up for each packet: whoever leaves and comes back is another performer on the same track.
+	own := &source{sub}
+	sub.SetResidual(func() int64 {
+		if p := s.playout.performer(origin); p != nil {
+			return p.missingPackets()
+		}
+		return 0
+	})
 	err := sub.Run(func(pk *packet.Packet, arrival time.Time) {
 		if p := s.playout.performer(origin); p != nil {
+			p.noteSource(path, own)
 			p.deliver(path, pk, arrival)
 		}
 	}, s.clock.RoomSample)

@@ -28,6 +28,9 @@ type performer struct {
 	meter  *meter.Meter
 	voices atomic.Pointer[[]*voice] // newest first; replaced under mu, read by the network and playout goroutines
 
+	sources [2]atomic.Pointer[source] // by path
+	asked   atomic.Pointer[source]    // for missing packets; nil: nobody
+
 	// Guarded by Session.mu.
 	info        signaling.Participant
 	settings    Strip
@@ -42,6 +45,7 @@ type performer struct {
 	// moment when a link is replaced. It comes after mu.
 	delivering sync.Mutex
 	strays     strays
+	wanted     [mostAsked]int64
 }
 
 // voice is one publication being played.
@@ -94,6 +98,7 @@ func (p *performer) deliverLocked(path int, pk *packet.Packet, arrival time.Time
 	for _, v := range *p.voices.Load() { // a generation that came round again finds the newest
 		if v.publication.Generation == pk.Generation {
 			v.player.Inbox(path).Push(pk.Number, pk.FirstSample, pk.Samples, pk.Payload, arrival)
+			p.askLocked(v)
 			return
 		}
 	}

@@ -120,6 +120,10 @@ type Link struct {
 	PacketsForward  int64
 	PacketsLost     int64
 	PacketsReceived int64
+	RedundantDepth  int     // copies of earlier packets in each packet sent to this performer, or to the server for it
+	RedundantSpread int     // distance of the oldest copy in packets
+	RepairedRatio   float64 // of the packets that came from this performer: as a copy or for a second time alone, 0 to 1
+	Retransmitted   int64   // packets sent again because the other side asked
 }
 
 // Quality is a connection in one word.

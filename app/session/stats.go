@@ -69,6 +69,10 @@ type statsPerforms struct {
 	PacketsDirect  int64   `json:"packets_direct"`
 	PacketsForward int64   `json:"packets_forwarded"`
 	PacketsLost    int64   `json:"packets_lost"`
+	RedDepth       int     `json:"red_depth"`
+	RedSpread      int     `json:"red_spread"`
+	RepairedRatio  float64 `json:"repaired_ratio"`
+	Retransmitted  int64   `json:"retransmitted"`
 	PeakDB         float64 `json:"peak_db"`
 }
 
@@ -97,6 +101,8 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Forwarded: p.Link.Forwarded,
 			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), ConcealedRatio: p.ConcealedRatio,
 			PacketsDirect: p.Link.PacketsDirect, PacketsForward: p.Link.PacketsForward, PacketsLost: p.Link.PacketsLost,
+			RedDepth: p.Link.RedundantDepth, RedSpread: p.Link.RedundantSpread,
+			RepairedRatio: p.Link.RepairedRatio, Retransmitted: p.Link.Retransmitted,
 			PeakDB: p.Level.PeakDB,
 		})
 	}

@@ -27,7 +27,8 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 		},
 		Performers: []Performer{{
 			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, TargetDelay: 10 * time.Millisecond,
-			Link: Link{Quality: QualityFair, Direct: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5},
+			Link: Link{Quality: QualityFair, Direct: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5,
+				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6},
 		}},
 		OnAir: OnAir{Live: true}, ClockReady: true, ServerRTT: 2500 * time.Microsecond,
 	}

@@ -1,0 +1,92 @@
+package session
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"gasso/audio/jitter"
+	"gasso/net/packet"
+	"gasso/net/peer"
+)
+
+// asked is a track that is asked for packets.
+type asked struct {
+	generation uint8
+	numbers    []int64
+}
+
+func (a *asked) Request(generation uint8, numbers []int64) {
+	a.generation = generation
+	a.numbers = append(a.numbers, numbers...)
+}
+
+func (a *asked) Counters() peer.SubscriberCounters {
+	return peer.SubscriberCounters{Delivered: 200, Repaired: 3}
+}
+
+func TestMissingPacketsAreAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rtt  time.Duration
+		asks bool
+	}{{"short round trip", 3 * time.Millisecond, true}, {"unknown", 0, false}, {"longer than the delay", 900 * time.Millisecond, false}} {
+		p := newPerformer("a")
+		l := newListener(p)
+		k := newTalker(t, 9, 400, 1_000_000)
+		if err := p.addVoice(&k.publication, ModeSafe); err != nil {
+			t.Fatal(err)
+		}
+		track := &asked{}
+		own := &source{track}
+		var gone *packet.Packet
+		l.hear(400, func() {
+			pk := k.next()
+			p.noteSource(jitter.PathForwarded, own)
+			p.aimRequests(c.rtt)
+			if pk.Number == 200 {
+				kept := *pk
+				kept.Payload = slices.Clone(pk.Payload)
+				gone = &kept
+				return
+			}
+			p.deliver(jitter.PathForwarded, pk, l.now)
+			if len(track.numbers) > 0 && gone != nil {
+				p.deliver(jitter.PathForwarded, gone, l.now)
+				gone = nil
+			}
+		})
+		if got := len(track.numbers) > 0; got != c.asks || c.asks && (track.numbers[0] != 200 || track.generation != 9) {
+			t.Errorf("%s: asked for %v of generation %d", c.name, track.numbers, track.generation)
+		}
+		lost := p.missingPackets()
+		if c.asks && lost != 0 || !c.asks && lost != 1 {
+			t.Errorf("%s: %d packets are missing", c.name, lost)
+		}
+		s := &Session{}
+		var link Link
+		s.describeProtectionLocked(p, &link)
+		if link.RepairedRatio != 3.0/200 {
+			t.Errorf("%s: repaired ratio %v", c.name, link.RepairedRatio)
+		}
+		p.close()
+	}
+}
+
+func TestDeliveringAllocatesNothing(t *testing.T) {
+	p := newPerformer("a")
+	k := newTalker(t, 9, 400, 1_000_000)
+	if err := p.addVoice(&k.publication, ModeLive); err != nil {
+		t.Fatal(err)
+	}
+	own := &source{&asked{}}
+	pk, now := k.next(), time.Unix(1_000_000, 0)
+	if n := testing.AllocsPerRun(200, func() {
+		pk.Number++
+		p.noteSource(jitter.PathForwarded, own)
+		p.deliver(jitter.PathForwarded, pk, now)
+	}); n != 0 {
+		t.Errorf("%v allocations for each packet", n)
+	}
+	p.close()
+}

@@ -113,8 +113,8 @@ func position(pcm []float32, i int) (pos float64, ok bool) {
 	return (float64(pcm[2*i]/level) + 0.5) * positionRange, level > 0.98 && level < 1.02
 }
 
-// hear looks at a frame that is heard from a moment on.
-func (l *listener) hear(pcm []float32, at time.Duration) {
+// hear looks at a frame that is heard from a moment on, by a device that plays drift seconds in one.
+func (l *listener) hear(pcm []float32, at time.Duration, drift float64) {
 	start := at.Seconds() * sampleRate
 	for i := 0; i < len(pcm)/2; i += every {
 		if pcm[2*i+1] < 0.5 {
@@ -122,7 +122,7 @@ func (l *listener) hear(pcm []float32, at time.Duration) {
 			continue
 		}
 		pos, ok := position(pcm, i)
-		late := math.Mod(start+float64(i)-pos, positionRange)
+		late := math.Mod(start+float64(i)/drift-pos, positionRange)
 		if late < 0 {
 			late += positionRange
 		}

@@ -78,7 +78,7 @@ func (o *ours) run(length time.Duration) {
 		o.deliver(now)
 		o.answer(now)
 		o.player.Frame(pcm, simulationStart.Add(now))
-		o.heard.hear(pcm, now)
+		o.heard.hear(pcm, now, o.drift)
 		if o.onFrame != nil {
 			o.onFrame(now, pcm)
 		}

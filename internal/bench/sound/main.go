@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"gasso/internal/bench/engine"
 	"gasso/internal/bench/jitter"
 )
 
@@ -27,6 +28,7 @@ type measurement struct {
 // measurements are all tables in the order in which they are printed.
 var measurements = []measurement{
 	{"jitter", jitter.Jitter},
+	{"step", jitter.Step},
 }
 
 func main() {

@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	aheadLimit  = time.Second            // a packet that much ahead of its time is astray
-	jumpLimit   = 80 * time.Millisecond  // delay above the target that is dropped at once
+	aheadLimit  = sampleRate             // samples: a packet that much ahead of its time is astray
+	jumpLimit   = 80 * sampleRate / 1000 // samples of delay above the target that are dropped at once
 	astrayTime  = 200 * time.Millisecond // astray packets for that long are the new truth
 	astrayCount = 3
-	windowPlay  = sampleRate / 10 // the delay in force is the least of the last 100 to 200 ms
+	skipAbove   = 48 // samples of delay above the target that a gap is used to drop
 )
 
 // Player plays one publication with a delay that follows the network. One goroutine calls Frame, any
@@ -22,25 +22,33 @@ type Player struct {
 	source   *source
 	recent   recent
 	stretch  stretcher
+	glide    *glide
 	wants    *wants
 
 	started bool      // a packet came
 	origin  time.Time // of the receiver's times
 	zero    int64     // of room times, in samples
-	delays  delays
+
+	clock    clock
+	steady   bool
+	merged   arrivals    // the first copy of each packet
+	paths    [2]arrivals // the first copy on each path
+	seen     [2][seenNumbers]int64
+	packets  int   // first copies since the statistics began
+	newest   int64 // highest number
+	expected losses
+	aim      aim
+	outlook  int64 // played when it was made last
 
 	astray      int
 	astraySince time.Time
-
-	anchored bool     // the source's position is set
-	least    [2]int64 // least transit of what was played in the present window and the one before
-	window   int      // samples played in the present window
+	anchored    bool // the source's position is set
 }
 
 // NewPlayer returns a player for one publication. The decoder stays the caller's, who closes it
 // after the last Frame.
 func NewPlayer(cfg Config, dec Decoder) *Player {
-	p := &Player{wants: newWants()}
+	p := &Player{wants: newWants(), glide: newGlide()}
 	p.source = newSource(dec, sampleRate, &p.counters)
 	p.SetTarget(cfg)
 	return p
@@ -62,63 +70,122 @@ func (p *Player) Stats() Stats { return p.counters.stats(&p.inboxes[0], &p.inbox
 // there is nothing. It never blocks, allocates or locks.
 func (p *Player) Frame(pcm []float32, now time.Time) {
 	cfg := p.config.Load()
-	p.drain(cfg)
+	p.source.fec = cfg.FEC
+	if p.started {
+		p.tick(p.samples(now))
+	}
+	p.drain(cfg, now)
 	if !p.started || len(pcm) < 2 {
 		clear(pcm)
 		return
 	}
-	p.observe(len(pcm)/2, now)
+	p.retarget(cfg)
 	for rest := pcm; len(rest) >= 2; {
-		n := min(len(rest)/2, pieceSamples)
-		p.follow(n)
-		p.source.fill(n)
-		p.source.take(rest[:2*n])
-		p.source.account(n, &p.recent)
-		p.stretch.rest(n)
+		n := p.play(rest)
 		rest = rest[2*n:]
 	}
-	p.counters.target.Store(p.delays.target)
-	p.counters.current.Store(p.delay())
+	p.report()
+}
+
+// play fills the next piece and returns its length.
+func (p *Player) play(pcm []float32) int {
+	n := min(len(pcm)/2, pieceSamples)
+	p.follow(n)
+	if p.glide.active() {
+		n = min(n, glideSamples-p.glide.done)
+		if longer := p.glide.take(p.source, pcm[:2*n]); longer != 0 {
+			p.counters.stretched.Add(1)
+		}
+	} else {
+		p.source.fill(n)
+		p.source.take(pcm[:2*n])
+	}
+	p.clock.played += int64(n)
+	p.source.account(n, &p.recent)
+	p.stretch.rest(n)
+	return n
+}
+
+// tick tells the clock that packets are about to be taken.
+func (p *Player) tick(now int64) {
+	if stood := p.clock.tick(now); stood > 0 && p.anchored {
+		p.counters.resyncs.Add(1)
+		p.seek(p.source.position() + stood)
+	}
+}
+
+func (p *Player) seek(pos int64) {
+	p.glide.cancel()
+	p.source.seek(pos)
 }
 
 // drain takes what both paths brought.
-func (p *Player) drain(cfg *Config) {
+func (p *Player) drain(cfg *Config, now time.Time) {
 	for i := range p.inboxes {
 		inbox := &p.inboxes[i]
 		for r, payload := inbox.next(); r != nil; r, payload = inbox.next() {
-			p.accept(r, payload, cfg)
+			p.accept(i, r, payload, cfg, now)
 			inbox.done()
 		}
 	}
 }
 
 // accept stores one packet and learns from its arrival, unless it is far from where it should be.
-func (p *Player) accept(r *record, payload []byte, cfg *Config) {
+func (p *Player) accept(path int, r *record, payload []byte, cfg *Config, now time.Time) {
 	if !p.started {
-		p.restart(r)
+		p.restart(r, now)
 	}
 	transit, ahead := p.transit(r), false
-	if p.delays.known {
-		off := transit - p.delays.minimum
-		ahead = off < -int64(jumpLimit)
-		if off < -int64(aheadLimit) || off > int64(max(cfg.Max, jumpLimit)) {
+	if p.packets > 0 {
+		off := transit - p.merged.floor.value()
+		ahead = off < -jumpLimit
+		if off < -aheadLimit || off > max(durationSamples(cfg.Max), jumpLimit)+p.clock.step {
 			if !p.believe(r) {
 				return
 			}
-			p.restart(r)
+			p.restart(r, now)
 			p.counters.resyncs.Add(1)
 			transit, ahead = p.transit(r), false
 		} else {
 			p.astray = 0
 		}
 	}
-	if fresh, _ := p.source.accept(r.number, r.first, r.samples, payload); fresh {
-		p.wants.look(p.source, r.number, r.first, r.samples, int64(r.arrival.Sub(p.origin)))
-		if ahead { // the sender or the network jumped: what was learnt is of the past
-			p.delays.reset()
-		}
-		p.delays.add(int64(r.arrival.Sub(p.origin)), transit, cfg)
+	fresh, _ := p.source.accept(r.number, r.first, r.samples, payload)
+	if ahead && fresh { // the sender or the network jumped: what was learnt is of the past
+		p.forget()
 	}
+	p.learn(path, r, transit, fresh)
+}
+
+// learn adds a packet to the statistics: of its path when it is the first copy there, of all when it
+// is the first at all.
+func (p *Player) learn(path int, r *record, transit int64, fresh bool) {
+	arrival := p.samples(r.arrival)
+	wait := max(0, p.clock.now-arrival)
+	need := p.clock.last - (r.first - p.zero)
+	switch {
+	case wait > standstill+2*p.clock.step: // it was not the network that was late
+		need += p.clock.step - wait
+	case !p.steady: // the place within the loudspeaker's periods wanders: any may be
+		need += p.clock.step - wait
+	case wait < boundary:
+		need += p.clock.step
+	}
+	if mark := &p.seen[path][r.number%seenNumbers]; *mark != r.number+1 {
+		*mark = r.number + 1
+		p.paths[path].add(arrival, transit, need, r.samples)
+	}
+	if !fresh {
+		return
+	}
+	p.merged.add(arrival, transit, need, r.samples)
+	p.packets++
+	p.newest = max(p.newest, r.number)
+	p.expected.add(arrival, r.number)
+	if p.anchored && !p.merged.stalled && need > p.aim.target {
+		p.aim.noteLate(p.clock.played, need)
+	}
+	p.wants.look(p.source, r.number, r.first, r.samples, int64(r.arrival.Sub(p.origin)))
 }
 
 // believe counts a packet that is astray, and tells whether such packets are the rule by now.
@@ -135,83 +202,127 @@ func (p *Player) believe(r *record) bool {
 }
 
 // restart begins anew with the clocks as one packet shows them.
-func (p *Player) restart(r *record) {
+func (p *Player) restart(r *record, now time.Time) {
 	if !p.started {
 		p.started = true
 		p.origin = r.arrival
+		p.tick(p.samples(now))
 	}
 	p.zero = r.first
-	p.delays.reset()
+	p.forget()
+	p.glide.cancel()
 	p.source.restart(r.first)
 	p.anchored = false
 }
 
-// transit is a packet's arrival minus its room time, in ns from the player's origins.
+// forget drops the statistics.
+func (p *Player) forget() {
+	p.merged.reset()
+	p.paths[0].reset()
+	p.paths[1].reset()
+	p.expected = losses{}
+	p.packets, p.newest, p.steady = 0, 0, true
+	p.aim = aim{since: p.clock.played}
+	p.clock.drift = 0
+}
+
+// samples is a time in samples after the player's origin.
+func (p *Player) samples(t time.Time) int64 { return durationSamples(t.Sub(p.origin)) }
+
+// transit is a packet's arrival minus its room time, in samples from the player's origins. What is
+// days away stays days away.
 func (p *Player) transit(r *record) int64 {
-	return int64(r.arrival.Sub(p.origin)) - p.nanoseconds(r.first)
-}
-
-// nanoseconds turns a room time into ns after the player's zero. What is days away stays days away.
-func (p *Player) nanoseconds(sample int64) int64 {
 	const limit = int64(1) << 42
-	return min(max(sample-p.zero, -limit), limit) * int64(time.Second) / sampleRate
+	return p.samples(r.arrival) - min(max(r.first-p.zero, -limit), limit)
 }
 
-// observe measures the delay of a frame that is taken now, and at the start sets it to the target.
-// The last sample counts: what of it has not arrived is not heard.
-func (p *Player) observe(samples int, now time.Time) {
-	if !p.delays.known {
+// base is the delay of the fastest packets, in samples of playing.
+func (p *Player) base(a *arrivals) int64 { return a.floor.value() - p.clock.slack.value() }
+
+// retarget sets the target, and at the start the position.
+func (p *Player) retarget(cfg *Config) {
+	if p.packets == 0 {
 		return
 	}
-	at := int64(now.Sub(p.origin))
+	now := p.clock.now
+	p.steady = p.clock.steady(&p.merged.floor)
+	usual, stalls := cfg.LateBudget*usualShare, cfg.LateBudget*stallShare
+	p.merged.forget(now)
+	need, base := p.merged.need(usual, stalls), p.base(&p.merged)
+	for i := range p.paths {
+		path := &p.paths[i]
+		path.forget(now)
+		stats, own := &p.counters.paths[i], int64(0)
+		if path.count > 0 {
+			alone := path.need(usual, stalls)
+			if cfg.Cover == CoverSlower {
+				need = max(need, alone)
+			}
+			own = alone + guard - base
+			stats.base.Store(samplesDuration(p.base(path) - base))
+		}
+		stats.need.Store(samplesDuration(own))
+		stats.jitter.Store(samplesDuration(int64(path.jitter)))
+	}
+	if p.merged.count == 0 {
+		need = p.aim.target - guard
+	}
+	if p.packets < learnPackets {
+		need = max(need, base+durationSamples(cfg.Initial))
+	}
+	p.aim.set(p.clock.played, need+guard, base+durationSamples(cfg.Min), base+p.clock.step+durationSamples(cfg.Max))
 	if !p.anchored {
 		p.anchored = true
-		transit := p.delays.minimum + p.delays.target
-		p.source.seek(p.zero + nsToSamples(at-transit) - int64(samples))
-		p.window, p.least = 0, [2]int64{transit, transit}
+		p.seek(p.zero + p.clock.played - p.aim.target)
 	}
-	transit := at - p.nanoseconds(p.source.position()+int64(samples))
-	if p.window >= windowPlay {
-		p.least[1], p.least[0], p.window = p.least[0], transit, 0
-	}
-	p.least[0] = min(p.least[0], transit)
-	p.window += samples
 }
 
-// delay is the delay in force in ns: how much later than the fastest packet's arrival is played.
-func (p *Player) delay() int64 {
+// delay is the delay in force in samples of playing.
+func (p *Player) delay() int64 { return p.clock.played - (p.source.position() - p.zero) }
+
+// report tells the counters what is aimed at.
+func (p *Player) report() {
 	if !p.anchored {
-		return 0
+		return
 	}
-	return min(p.least[0], p.least[1]) - p.delays.minimum
+	base := p.base(&p.merged)
+	p.counters.target.Store(samplesDuration(p.aim.target - base))
+	p.counters.current.Store(samplesDuration(p.delay() - base))
+	if p.clock.played-p.outlook >= outlookEvery {
+		p.outlook = p.clock.played
+		p.lookOut(base)
+	}
 }
 
 // moved notes that the signal was lengthened by so many samples.
 func (p *Player) moved(samples int) {
-	ns := int64(samples) * int64(time.Second) / sampleRate
-	p.least[0] += ns
-	p.least[1] += ns
-	p.counters.stretched.Add(int64(max(samples, -samples)))
+	if samples != 0 {
+		p.counters.stretches.Add(1)
+		p.counters.stretched.Add(int64(max(samples, -samples)))
+	}
 }
 
 // follow brings the delay nearer to the target, before samples are played: in pauses by any amount,
-// in a signal by a cross-faded cut, and by a jump when there is far too much of it.
+// in a signal by gliding or by a cross-faded cut, and by a jump when there is far too much of it.
 func (p *Player) follow(samples int) {
 	if !p.anchored {
 		return
 	}
-	excess := int(nsToSamples(p.delay() - p.delays.target))
-	if excess > int(jumpLimit.Seconds()*sampleRate) {
-		p.source.seek(p.source.position() + int64(excess))
+	excess := int(p.delay() - p.aim.target)
+	if excess > jumpLimit {
+		p.seek(p.source.position() + int64(excess))
 		p.moved(-excess)
 		p.counters.resyncs.Add(1)
+		return
+	}
+	if p.glide.active() {
 		return
 	}
 	gap, waiting := p.source.waiting()
 	switch {
 	case waiting && excess < 0:
 		p.moved(p.source.hold(min(samples, -excess)))
-	case waiting && excess > 0 && gap != 0:
+	case waiting && excess > skipAbove && gap != 0:
 		n := excess
 		if gap > 0 {
 			n = int(min(int64(n), gap))
@@ -219,10 +330,19 @@ func (p *Player) follow(samples int) {
 		p.source.skip(n)
 		p.moved(-n)
 	case !waiting:
-		p.moved(p.stretch.cut(p.source, excess, samples))
+		longer := p.stretch.cut(p.source, excess, samples)
+		p.moved(longer)
+		if longer == 0 {
+			p.glide.begin(p.source, p.glide.want(excess), min(samples, glideSamples))
+		}
 	}
 }
 
-func nsToSamples(ns int64) int64 {
+func durationSamples(d time.Duration) int64 {
+	ns := int64(d)
 	return ns/int64(time.Second)*sampleRate + ns%int64(time.Second)*sampleRate/int64(time.Second)
+}
+
+func samplesDuration(n int64) int64 {
+	return n/sampleRate*int64(time.Second) + n%sampleRate*int64(time.Second)/sampleRate
 }

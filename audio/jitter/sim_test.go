@@ -174,7 +174,7 @@ func TestNetworks(t *testing.T) {
 		maxConcealed float64
 		maxDelay     time.Duration
 	}{
-		{"no impairment", network{packet: 240, delay: 10 * ms}, 0.0001, 4 * ms},
+		{"no impairment", network{packet: 240, delay: 10 * ms}, 0.0001, 6 * ms},
 		{"jitter", network{packet: 240, delay: 10 * ms, dev: 3 * ms}, 0.006, 25 * ms},
 		{"jitter, 1 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.01}, 0.018, 25 * ms},
 		{"jitter, 5 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.05}, 0.062, 25 * ms},

@@ -35,6 +35,7 @@ type source struct {
 	bend    [2]float32
 	bending int
 	broken  bool // the decoder is ahead of the fifo: concealment was cut
+	fec     bool // packets may carry a copy of the one before
 	scratch []float32
 }
 
@@ -142,6 +143,15 @@ func (s *source) fill(samples int) {
 			missing = e.number - s.next
 		}
 		s.settle(missing > 0)
+		if s.fec && missing > 0 {
+			before := gap - int64(e.samples) // the packet that e has a copy of begins there
+			if before == 0 && s.recovered(e) {
+				continue
+			}
+			if before > 0 {
+				limit = int(min(int64(limit), before))
+			}
+		}
 		if int64(s.run) < missing*int64(e.samples) {
 			s.fresh += int64(s.conceal(min(want, limit), limit))
 		} else {
@@ -215,6 +225,18 @@ func (s *source) decode(e *entry) {
 	}
 	s.push(s.scratch[2*skip:2*n], skip > 0 || s.run >= fadeEnd || s.broken, false)
 	s.run, s.broken = 0, false
+}
+
+// recovered appends the packet before e when e has a copy of it.
+func (s *source) recovered(e *entry) bool {
+	payload, pcm := s.store.payload(e), s.scratch[:2*e.samples]
+	if payload == nil || s.dec.Recover(pcm, payload) != nil {
+		return false
+	}
+	s.push(pcm, s.run >= fadeEnd || s.broken, false)
+	s.run, s.broken = 0, false
+	s.counters.recovered.Add(1)
+	return true
 }
 
 // conceal appends at least samples invented ones, not more than limit, and returns their number.

@@ -6,10 +6,11 @@ const (
 	crossFade     = 120 // samples: 2.5 ms
 	shortestCut   = 144
 	longestCut    = 480 // 10 ms holds a period of 100 Hz
-	tooLittle     = -96 // samples off the target that are left alone: 2 ms too short,
-	tooMuch       = 192 // 4 ms too long
+	tooLittle     = -96 // samples off the target that are left to gliding: 2 ms too short,
+	tooMuch       = 288 // 6 ms too long
 	urgent        = 720 // beyond, a poor match is taken too
 	restSamples   = sampleRate / 20
+	restAfterMiss = sampleRate / 200
 	goodMatch     = 0.8
 	silentSquares = 1e-6 * crossFade
 )
@@ -32,6 +33,7 @@ func (t *stretcher) cut(s *source, excess, samples int) int {
 		}
 		lag, match := bestLag(s, -1, longestCut)
 		if match < goodMatch && excess > -urgent {
+			t.resting = restAfterMiss
 			return 0
 		}
 		t.resting = restSamples
@@ -39,11 +41,12 @@ func (t *stretcher) cut(s *source, excess, samples int) int {
 		return lag
 	}
 	longest := min(longestCut, excess)
-	if longest < shortestCut || !s.ahead(longest+max(samples, crossFade)) {
+	if longest < shortestCut || !s.ahead(longest+crossFade) {
 		return 0
 	}
 	lag, match := bestLag(s, 1, longest)
 	if match < goodMatch && excess < urgent {
+		t.resting = restAfterMiss
 		return 0
 	}
 	t.resting = restSamples

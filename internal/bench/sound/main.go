@@ -29,6 +29,7 @@ type measurement struct {
 var measurements = []measurement{
 	{"jitter", jitter.Jitter},
 	{"step", jitter.Step},
+	{"engine", engine.Latency},
 }
 
 func main() {

@@ -32,7 +32,9 @@ type capturer struct {
 	meter     *meter.Meter
 	loudness  *meter.Loudness
 	truePeak  *meter.TruePeak
-	monitor   *mix.Monitor
+
+	unmeasured atomic.Bool // neither loudness nor true peak
+	monitor    *mix.Monitor
 
 	pushed  int64 // samples into the chain
 	taken   int64 // and out of it
@@ -121,8 +123,10 @@ func (c *capturer) captureFrame(pcm []float32) bool {
 	}
 	c.stamp()
 	c.meter.Process(pcm)
-	c.loudness.Process(pcm)
-	c.truePeak.Process(pcm)
+	if !c.unmeasured.Load() {
+		c.loudness.Process(pcm)
+		c.truePeak.Process(pcm)
+	}
 	if c.monitor != nil {
 		c.monitor.Write(pcm, c.channels)
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	ceilingDB    = -1  // dBTP behind the gain control
-	levelSamples = 120 // block of gain control and limiter; divides every frame
+	ceilingDB    = -1 // dBTP behind the gain control
+	levelSamples = 24 // block of gain control and limiter; divides every frame and the delays before them
 )
 
 // engines is what the processing runs on. A new one is made for each change of the switches; the
@@ -38,11 +38,15 @@ type Chain struct {
 	nearWaiting int // samples of the microphone behind the ones being pushed
 	agc         *agc.AGC
 	limiter     *limiter.Limiter
+	gate        *ns.Gate
 
 	rumble *highPass
 	echo   *stage
 	noise  *stage
 	level  *stage
+
+	echoed  bool // echo was active after the last Push
+	realign bool // noise has to start anew, with its blocks in step with those of echo
 
 	voice     float64 // probability that the newest block holds speech
 	nearBlock []float32
@@ -67,6 +71,7 @@ func NewChain(channels int, far *ring.Ring, noiseModel []byte) *Chain {
 		far:       newFarEnd(far),
 		agc:       agc.New(channels),
 		limiter:   limiter.New(channels, ceilingDB),
+		gate:      ns.NewGate(),
 		voice:     1,
 		rumble:    newHighPass(channels),
 		nearBlock: make([]float32, aec.FrameSamples),
@@ -147,10 +152,15 @@ func (c *Chain) Push(pcm []float32) {
 	c.current = c.engines.Load()
 	c.rumble.wanted = c.current.on.HighPass
 	c.echo.wanted = c.current.on.EchoCancellation
-	c.noise.wanted = c.current.on.NoiseSuppression
+	c.noise.wanted = c.current.on.NoiseSuppression && !c.realigning()
+	c.noise.align = c.echo.wanted
 	c.level.wanted = c.current.on.AutoGainControl
 	c.rumble.process(pcm)
 	c.cancelled = c.echo.push(c.cancelled[:0], pcm)
+	if c.noise.active && c.echo.active != c.echoed {
+		c.realign = true
+	}
+	c.echoed = c.echo.active
 	if !c.echo.active {
 		c.far.stop()
 	}
@@ -159,6 +169,13 @@ func (c *Chain) Push(pcm []float32) {
 		c.voice = 1
 	}
 	c.ready = c.level.push(c.ready, c.quiet)
+}
+
+// realigning tells that noise suppression is being let off, since the blocks of the stage before it
+// have moved: a block that is not complete when the other one is would wait for 10 ms.
+func (c *Chain) realigning() bool {
+	c.realign = c.realign && c.noise.active
+	return c.realign
 }
 
 // Take moves one frame out; it returns false when there is no full one.
@@ -189,7 +206,9 @@ func (c *Chain) cancelEcho(pcm []float32) {
 
 func (c *Chain) suppressNoise(pcm []float32) {
 	toMono(c.nearBlock, pcm, c.channels)
+	inputDB := ns.Level(c.nearBlock)
 	c.voice = c.current.suppressor.Process(c.nearBlock)
+	c.gate.Process(c.nearBlock, inputDB, c.voice)
 	fromMono(pcm, c.nearBlock, c.channels)
 }
 

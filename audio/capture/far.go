@@ -25,6 +25,8 @@ const (
 type farEnd struct {
 	ring      *ring.Ring
 	running   bool
+	settled   bool // the second that follows a start or a gap is over; what was off then is put right at once
+	hold      int  // samples of silence to go before the next of the ring
 	resampler *resample.Resampler
 	raw       []float32
 	mono      []float32
@@ -58,19 +60,24 @@ func (f *farEnd) next(block []float32, nearWaiting int) {
 		return
 	}
 	if !f.running {
-		f.ring.Skip(f.ring.Len())
+		f.ring.Skip(f.ring.Len() - nearWaiting - len(block) - farTargetSamples)
 		f.ready = f.ready[:0]
-		f.running, f.blocks, f.least = true, 0, math.MaxInt
+		f.running, f.settled, f.blocks, f.least = true, false, 0, math.MaxInt
 	}
+	held := min(f.hold, len(block))
+	f.hold -= held
+	clear(block[:held])
+	block = block[held:]
 	for len(f.ready) < len(block) && f.refill() {
 	}
 	n := copy(block, f.ready)
 	f.ready = f.ready[:copy(f.ready, f.ready[n:])]
 	if n < len(block) {
 		clear(block[n:])
+		f.settled = false
 		f.padded += int64(len(block) - n)
 	}
-	f.align(f.ring.Len() + len(f.ready) - nearWaiting)
+	f.align(f.ring.Len() + len(f.ready) + f.hold - nearWaiting)
 }
 
 // refill resamples some more; it returns false when there is nothing.
@@ -95,8 +102,11 @@ func (f *farEnd) align(backlog int) {
 	}
 	excess := f.least - farTargetSamples
 	f.blocks, f.least = 0, math.MaxInt
-	if excess > farJumpSamples {
+	if excess > farJumpSamples || !f.settled {
+		f.settled = true
+		f.hold = max(0, -excess)
 		f.dropped += int64(f.ring.Skip(excess))
+		f.padded += int64(f.hold)
 		return
 	}
 	f.drift = clampCorrection(f.drift + farIntegral*float64(excess))

@@ -152,6 +152,10 @@ func (m *Microphone) SetProcessing(p Processing) error { return m.capture.chain.
 // SetMuted replaces the signal by silence, within 5 ms and without a click. Level goes on.
 func (m *Microphone) SetMuted(muted bool) { m.capture.muted.Store(muted) }
 
+// SetLoudness switches whether loudness and true peak, which cost the most of all meters, are measured.
+// Off, they stay as they are.
+func (m *Microphone) SetLoudness(on bool) { m.capture.unmeasured.Store(!on) }
+
 // SetBitrate sets the encoder's bitrate in bits a second from the next packet on.
 func (m *Microphone) SetBitrate(bps int) error { return m.encoder.SetBitRate(bps) }
 

@@ -15,6 +15,7 @@ type stage struct {
 	process  func(pcm []float32) // in place
 
 	wanted bool
+	align  bool // the first block ends where the first samples end that come in
 	active bool
 	skip   int     // processed samples that stand for nothing that went in
 	fade   float32 // 0 unprocessed, 1 processed
@@ -47,8 +48,11 @@ func (s *stage) delaySamples(frame int) int {
 
 // push takes at most maxPushSamples and appends what comes out to ready, which has room.
 func (s *stage) push(ready, pcm []float32) []float32 {
-	if s.wanted && !s.active {
+	if s.wanted && !s.active && len(pcm) > 0 {
 		s.active, s.skip, s.fade = true, s.delay, 0
+		if s.align {
+			s.lead(len(pcm) / s.channels)
+		}
 	}
 	if !s.active {
 		return append(ready, pcm...)
@@ -70,6 +74,14 @@ func (s *stage) push(ready, pcm []float32) []float32 {
 		s.dry, s.wet, s.work = s.dry[:0], s.wet[:0], s.work[:0]
 	}
 	return ready
+}
+
+// lead puts silence before the first block, so that it is complete after so many samples.
+func (s *stage) lead(samples int) {
+	silence := (s.block - samples%s.block) % s.block
+	s.work = s.work[:silence*s.channels]
+	clear(s.work)
+	s.skip += silence
 }
 
 // takeWet moves a processed block to wet, without what stands for nothing.

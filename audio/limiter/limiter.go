@@ -8,7 +8,7 @@ import (
 
 const (
 	sampleRate  = 48000
-	window      = 72 // samples of look-ahead: 1.5 ms
+	window      = 37 // samples of look-ahead; 1 ms with the interpolator
 	taps        = 24 // of one phase of the interpolator
 	phases      = 4  // BS.1770-4 annex 2: four times oversampled
 	centre      = taps / 2

@@ -1,0 +1,96 @@
+package ns
+
+import "math"
+
+const (
+	gateWindow     = 100  // frames over which the quietest is the noise floor: 1 s
+	gateLearn      = 50   // frames before a floor is believed
+	gateSteadyDB   = 5    // a frame this close above the floor is steady noise
+	gateSteadyCut  = -32  // dB that steady noise is cut by in all, what RNNoise does included
+	gateQuietDB    = 15   // a frame this far below the speech is no speech, as babble behind the performer
+	gateQuietCut   = -12  // dB that it is cut by on top
+	gateVoice      = 0.6  // probability from which a frame teaches how loud speech is
+	gateHoldFrames = 25   // after speech nothing closes for 250 ms
+	gateOpen       = 1.0  // of the way, in one frame: the first sound of a word must be whole
+	gateClose      = 0.1  // of the way, in one frame
+	gateForgetDB   = 0.02 // a frame, by which the speech's level falls: 2 dB a second
+	gateFloorDB    = -100
+)
+
+// Gate cuts what RNNoise leaves: steady noise that it has not recognised, as white noise before the first
+// word, and sound far below the speech. It looks at the unsuppressed frame, which is LatencySamples ahead
+// of the suppressed one, so it is open before a word begins. It belongs to one goroutine.
+type Gate struct {
+	recent [gateWindow]float64 // levels of unsuppressed frames in dBFS
+	count  int
+	before float64 // level of the frame before, the one that comes out now
+	speech float64 // level of speech in dBFS
+	hold   int     // frames to stay open
+	gainDB float64
+}
+
+// NewGate returns an open gate.
+func NewGate() *Gate { return &Gate{before: gateFloorDB, speech: gateFloorDB} }
+
+// Level is the level of a frame in dBFS, as Process wants it.
+func Level(pcm []float32) float64 {
+	sum := 0.0
+	for _, v := range pcm {
+		sum += float64(v) * float64(v)
+	}
+	return max(gateFloorDB, 10*math.Log10(sum/float64(len(pcm))+1e-30))
+}
+
+// Process works on a suppressed frame in place. inputDB is the Level of the unsuppressed frame that
+// Suppressor.Process made it of, voice what that returned.
+func (g *Gate) Process(pcm []float32, inputDB, voice float64) {
+	wanted := g.wanted(Level(pcm), inputDB, voice)
+	was := g.gainDB
+	if wanted > g.gainDB {
+		g.gainDB += gateOpen * (wanted - g.gainDB)
+	} else {
+		g.gainDB += gateClose * (wanted - g.gainDB)
+	}
+	g.before = inputDB
+	if was == 0 && g.gainDB == 0 {
+		return
+	}
+	gain, end := math.Pow(10, was/20), math.Pow(10, g.gainDB/20)
+	step := (end - gain) / float64(len(pcm))
+	for i := range pcm {
+		gain += step
+		pcm[i] *= float32(gain)
+	}
+}
+
+// wanted is the gain in dB that a frame should get.
+func (g *Gate) wanted(outputDB, inputDB, voice float64) float64 {
+	g.recent[g.count%gateWindow] = inputDB
+	g.count++
+	floor := inputDB
+	for _, l := range g.recent[:min(g.count, gateWindow)] {
+		floor = min(floor, l)
+	}
+	loud := max(inputDB, g.before)
+	if g.speech -= gateForgetDB; voice >= gateVoice && inputDB > floor+2*gateSteadyDB {
+		g.speech = max(g.speech, inputDB)
+	}
+	steady := loud < floor+gateSteadyDB && g.count >= gateLearn
+	quiet := loud < g.speech-gateQuietDB
+	if !steady && !quiet {
+		g.hold = gateHoldFrames
+		return 0
+	}
+	if g.hold > 0 {
+		g.hold--
+		return 0
+	}
+	wanted := 0.0
+	if quiet {
+		wanted = gateQuietCut
+	}
+	if steady {
+		wanted = min(wanted, gateSteadyCut-min(0, outputDB-g.before))
+	}
+	return min(wanted, 0)
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gasso/app/session"
 	"gasso/assets/desktop"
@@ -20,12 +21,15 @@ import (
 )
 
 func newDevicesCommand(out io.Writer) *cobra.Command {
-	return &cobra.Command{
+	var soundSystem string
+	cmd := &cobra.Command{
 		Use:   "devices",
 		Short: "List microphones and loudspeakers with the ids that --input and --output take",
-		Args:  cobra.NoArgs,
+		Long: "List microphones and loudspeakers with the ids that --input and --output take; * is the default one.\n" +
+			"Of a device with several channels, device:ID#3 is the third alone, device:ID#3+4 a pair.",
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			inputs, outputs, err := session.Devices("")
+			inputs, outputs, err := session.Devices(soundSystem)
 			if err != nil {
 				return err
 			}
@@ -34,6 +38,12 @@ func newDevicesCommand(out io.Writer) *cobra.Command {
 			return nil
 		},
 	}
+	addSoundSystemFlag(cmd.Flags(), &soundSystem)
+	return cmd
+}
+
+func addSoundSystemFlag(f *pflag.FlagSet, to *string) {
+	f.StringVar(to, "sound-system", "", "sound system of the devices: "+strings.Join(session.SoundSystems(), " | ")+"; empty chooses")
 }
 
 func printDevices(out io.Writer, title string, devices []session.Device) {
@@ -43,7 +53,16 @@ func printDevices(out io.Writer, title string, devices []session.Device) {
 		if d.Default {
 			mark = "*"
 		}
-		fmt.Fprintf(out, " %s device:%s\n     %s\n", mark, d.ID, d.Name)
+		channels := ""
+		switch {
+		case d.Channels == 1:
+			channels = "mono, "
+		case d.Channels == 2:
+			channels = "stereo, "
+		case d.Channels > 2:
+			channels = fmt.Sprintf("%d channels, ", d.Channels)
+		}
+		fmt.Fprintf(out, " %s device:%s\n     %s (%s%s)\n", mark, d.ID, d.Name, channels, d.Backend)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // headlessOptions are the flags of gasso headless.
 type headlessOptions struct {
 	invite, server, room, name, token string
-	input, output                     string
+	input, output, soundSystem        string
 	mode, topology, receive           string
 	aec, ns, agc, highPass            string
 	music, muted, onAir               bool
@@ -55,8 +55,9 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.room, "room", "", "room to join")
 	f.StringVar(&o.name, "name", "headless", "name that the others see")
 	f.StringVar(&o.token, "token", "", "invite token; an open room needs none")
-	f.StringVar(&o.input, "input", "device", "device[:ID] | file:PATH[?loop] | tone:HZ | silence")
-	f.StringVar(&o.output, "output", "null", "device[:ID] | file:PATH.wav | null")
+	f.StringVar(&o.input, "input", "device", "device[:ID][#CHANNEL[+CHANNEL]] | file:PATH[?loop] | tone:HZ | silence")
+	f.StringVar(&o.output, "output", "null", "device[:ID][#CHANNEL[+CHANNEL]] | file:PATH.wav | null")
+	addSoundSystemFlag(f, &o.soundSystem)
 	f.StringVar(&o.mode, "mode", string(session.ModeLive), "studio (2.5 ms packets) | live (5 ms) | safe (10 ms)")
 	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "how sound travels: auto (both ways) | p2p (directly) | sfu (through the server)")
 	f.StringVar(&o.receive, "receive", string(signaling.ReceiveTracks), "tracks (the others one by one) | mix (the server's mix of the others)")
@@ -76,7 +77,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 // config turns the flags into a session's configuration.
 func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 	cfg := session.Config{
-		Server: o.server, Room: o.room, Name: o.name, Token: o.token, Input: o.input, Output: o.output,
+		Server: o.server, Room: o.room, Name: o.name, Token: o.token, Input: o.input, Output: o.output, SoundSystem: o.soundSystem,
 		Mode: session.Mode(o.mode), BitrateBPS: o.bitrate, CPULimitPercent: o.cpuLimit, Log: log,
 	}
 	if o.invite != "" {

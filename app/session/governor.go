@@ -33,6 +33,7 @@ const (
 // quality is what the governor may lower, from what was asked for.
 type quality struct {
 	meterInterval time.Duration // 0 draws none
+	loudness      bool          // is measured
 	complexity    int
 	noise         bool // noise suppression
 	mode          Mode // whose packet length is used
@@ -42,6 +43,7 @@ type quality struct {
 func (q quality) lower(step int) quality {
 	if step >= stepMeters {
 		q.meterInterval *= 3
+		q.loudness = false
 	}
 	if step >= stepEncoder {
 		q.complexity = easyComplexity

@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime/debug"
 
+	"gasso/audio/device"
 	"gasso/internal/procstat"
 )
 
@@ -13,9 +14,9 @@ const heapShare = 0.8
 
 // watcher turns counters into what happened between two looks.
 type watcher struct {
-	dropouts int64
-	set      int64 // bytes that the collector keeps to because of GOMEMLIMIT; 0 without
-	limited  int64 // bytes that the system granted when the collector was told
+	devices [2]device.Stats // microphone and loudspeaker, as last seen
+	set     int64           // bytes that the collector keeps to because of GOMEMLIMIT; 0 without
+	limited int64           // bytes that the system granted when the collector was told
 }
 
 func newWatcher() *watcher {
@@ -33,11 +34,20 @@ func (w *watcher) look(s *Session, u procstat.Usage) Load {
 		ThrottledPercent: u.ThrottledPercent, MachinePercent: u.MachinePercent, MemoryBytes: u.MemoryBytes,
 	}
 	l.MemoryLimitBytes = w.limitMemory(u.MemoryLimitBytes)
-	ratio, overruns := s.microphone.load()
-	l.CaptureRatio = ratio
-	dropouts := overruns + s.playout.underrunsSoFar()
-	l.Dropouts = max(0, dropouts-w.dropouts) // a new device counts from 0
-	w.dropouts = dropouts
+	var devices [2]device.Stats
+	l.CaptureRatio, devices[0] = s.microphone.load()
+	l.PlayoutRatio, l.Late = s.playout.load.take()
+	if render := s.playout.device(); render != nil {
+		devices[1] = render.Stats()
+	}
+	for i, d := range devices {
+		seen := &w.devices[i]
+		if d.LateCallbacks > seen.LateCallbacks {
+			l.Late = max(l.Late, d.WorstLateness)
+		}
+		l.Dropouts += max(0, d.Underruns-seen.Underruns) + max(0, d.Overruns-seen.Overruns) // a new device counts from 0
+		*seen = d
+	}
 	return l
 }
 
@@ -61,23 +71,16 @@ func (w *watcher) limitMemory(granted int64) int64 {
 	return granted
 }
 
-// load is the time spent on a frame by its length, and the samples lost so far.
-func (m *microphone) load() (ratio float64, overruns int64) {
+// load is the time spent on a frame by its length, and how the device does.
+func (m *microphone) load() (ratio float64, stats device.Stats) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.source != nil {
-		overruns = m.source.Stats().Overruns
+		stats = m.source.Stats()
 	}
-	if m.mic == nil {
-		return 0, overruns
+	if m.mic != nil {
+		frame := m.mic.Stats()
+		ratio = float64(frame.FrameTime) / float64(frame.FrameDuration)
 	}
-	stats := m.mic.Stats()
-	return float64(stats.FrameTime) / float64(stats.FrameDuration), overruns
-}
-
-func (p *playout) underrunsSoFar() int64 {
-	if render := p.device(); render != nil {
-		return render.Stats().Underruns
-	}
-	return 0
+	return ratio, stats
 }

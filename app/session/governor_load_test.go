@@ -32,6 +32,26 @@ func TestTheCollectorKeepsToWhatIsGranted(t *testing.T) {
 	check("set below what is granted", w.limitMemory(1<<30), 1<<29, 1<<29)
 }
 
+func TestDropoutsAreThoseSinceTheLastLook(t *testing.T) {
+	s := newTestSession(t)
+	render := newFakeRender(240)
+	render.underruns.Store(5)
+	s.playout.render = render
+	w := newWatcher()
+	w.look(s, procstat.Usage{})
+	if l := w.look(s, procstat.Usage{}); l.Dropouts != 0 {
+		t.Errorf("%d dropouts though nothing happened", l.Dropouts)
+	}
+	render.underruns.Add(2)
+	if l := w.look(s, procstat.Usage{}); l.Dropouts != 2 {
+		t.Errorf("%d dropouts, want 2", l.Dropouts)
+	}
+	render.underruns.Store(1) // of another device
+	if l := w.look(s, procstat.Usage{}); l.Dropouts != 0 {
+		t.Errorf("%d dropouts of a new device", l.Dropouts)
+	}
+}
+
 func TestTheSessionFollowsItsGovernor(t *testing.T) {
 	s := publishing(t, Processing{NoiseSuppression: true, AutoGainControl: true})
 	now := time.Unix(1_000_000, 0)
@@ -41,7 +61,7 @@ func TestTheSessionFollowsItsGovernor(t *testing.T) {
 			s.govern(now, l)
 		}
 	}
-	if g := s.governing.describe(now); g.Step != 0 || g.MeterInterval != meterEvery || g.Said != "" || g.Mode != ModeLive {
+	if g := s.governing.describe(now, s.microphone.asked()); g.Step != 0 || g.MeterInterval != meterEvery || g.Said != "" || g.Mode != ModeLive {
 		t.Errorf("at first: %+v", g)
 	}
 	s.SetCPULimit(50)
@@ -57,7 +77,7 @@ func TestTheSessionFollowsItsGovernor(t *testing.T) {
 	s.published(t, 1)
 	look(l, 1) // the model is missing, so suppression cannot be turned off
 	s.published(t, 2)
-	if g := s.governing.describe(now); g.Step != stepFrames || g.Mode != ModeSafe || g.Reason != ReasonCPULimit || g.MeterInterval != 3*meterEvery {
+	if g := s.governing.describe(now, s.microphone.asked()); g.Step != stepFrames || g.Mode != ModeSafe || g.Reason != ReasonCPULimit || g.MeterInterval != 3*meterEvery {
 		t.Errorf("after four looks: %+v", g)
 	}
 	if got := s.publication.FrameSamples; got != 480 {
@@ -68,7 +88,7 @@ func TestTheSessionFollowsItsGovernor(t *testing.T) {
 	}
 	s.SetHidden(true)
 	look(Load{}, 1)
-	if g := s.governing.describe(now); g.MeterInterval != 0 {
+	if g := s.governing.describe(now, s.microphone.asked()); g.MeterInterval != 0 {
 		t.Errorf("meters of a hidden window are drawn each %v", g.MeterInterval)
 	}
 	s.SetHidden(false)
@@ -77,7 +97,7 @@ func TestTheSessionFollowsItsGovernor(t *testing.T) {
 	if got := s.publication.FrameSamples; got != 240 || s.microphone.step() != stepNone {
 		t.Errorf("packets of %d samples at step %d", got, s.microphone.step())
 	}
-	if g := s.governing.describe(now); g.Said != "" {
+	if g := s.governing.describe(now, s.microphone.asked()); g.Said != "" {
 		t.Errorf("still says %q", g.Said)
 	}
 }
@@ -91,7 +111,7 @@ func TestNoiseSuppressionIsOffForNow(t *testing.T) {
 	if p := m.processedLocked(); p.NoiseSuppression || !p.EchoCancellation {
 		t.Errorf("processing is %+v", p)
 	}
-	s.governing.governor.step, s.governing.asked = stepNoise, m.asked()
+	s.governing.governor.step = stepNoise
 	if g := s.Snapshot().Self; !g.Governor.NoiseOff || !g.Processing.NoiseSuppression {
 		t.Errorf("the snapshot is %+v", g)
 	}

@@ -14,13 +14,11 @@ import (
 
 // governing is the governor of a running session and what it was told.
 type governing struct {
-	limit  atomic.Int64 // percent of one core; 0 for none
-	hidden atomic.Bool
+	limit atomic.Int64 // percent of one core; 0 for none
 
 	mu       sync.Mutex
 	governor governor
 	load     Load
-	asked    quality
 }
 
 // The limits, in percent of one core, that can be set.
@@ -47,7 +45,7 @@ func (s *Session) SetCPULimit(percent int) {
 
 // SetHidden tells whether nobody can see the window, so that nothing is measured for it.
 func (s *Session) SetHidden(hidden bool) {
-	s.governing.hidden.Store(hidden)
+	s.microphone.setHidden(hidden)
 }
 
 // runGovernor looks at the load once a second and lowers the quality or gives it back, until ctx ends.
@@ -69,38 +67,36 @@ func (s *Session) runGovernor(ctx context.Context) {
 // govern decides on a load and acts.
 func (s *Session) govern(now time.Time, l Load) {
 	asked := s.microphone.asked()
-	if s.governing.hidden.Load() {
-		asked.meterInterval = 0
-	}
 	g := &s.governing
 	g.mu.Lock()
 	changed := g.governor.observe(now, l, asked)
 	step, reason := g.governor.step, g.governor.reason
-	g.load, g.asked = l, asked
+	g.load = l
 	g.mu.Unlock()
 	if !changed {
 		return
 	}
-	s.log.Info("quality follows the load", "step", step, "reason", reason, "load", l)
+	s.log.Info("quality follows the load", "step", step, "reason", reason,
+		"cpu_percent", l.CPUPercent, "machine_percent", l.MachinePercent, "throttled_percent", l.ThrottledPercent, "dropouts", l.Dropouts)
 	s.microphone.lower(step)
 	if reason == ReasonMemory {
 		debug.FreeOSMemory()
 	}
 }
 
-// describe is what a screen shows of the governor.
-func (g *governing) describe(now time.Time) Governor {
+// describe is what a screen shows of the governor to somebody who asked for so much.
+func (g *governing) describe(now time.Time, asked quality) Governor {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	in := g.asked.lower(g.governor.step)
+	in := asked.lower(g.governor.step)
 	out := Governor{
-		Step: g.governor.step, NoiseOff: g.asked.noise && !in.noise, Mode: in.mode,
+		Step: g.governor.step, NoiseOff: asked.noise && !in.noise, Mode: in.mode,
 		MeterInterval: in.meterInterval, Load: g.load,
 	}
 	if out.Step != stepNone || g.governor.exhausted {
-		out.Reason, out.Said = g.governor.reason, g.governor.words(g.asked)
+		out.Reason, out.Said = g.governor.reason, g.governor.words(asked)
 	} else if now.Sub(g.governor.changed) < saidFor {
-		out.Said = g.governor.words(g.asked)
+		out.Said = g.governor.words(asked)
 	}
 	return out
 }
@@ -113,10 +109,14 @@ func (m *microphone) asked() quality {
 }
 
 func (m *microphone) askedLocked() quality {
-	return quality{
-		meterInterval: meterEvery, complexity: fullComplexity,
+	q := quality{
+		meterInterval: meterEvery, loudness: true, complexity: fullComplexity,
 		noise: m.processing.NoiseSuppression && !m.processing.Music && m.session.cfg.NoiseModel != nil, mode: m.mode,
 	}
+	if m.hidden {
+		q.meterInterval, q.loudness = 0, false
+	}
+	return q
 }
 
 // qualityLocked is what the governor leaves of the quality.
@@ -131,13 +131,27 @@ func (m *microphone) processedLocked() capture.Processing {
 	return p
 }
 
-// lower takes the governor's step. Other packets are another publication; the rest changes while sound
-// runs.
+// lower takes the governor's step.
 func (m *microphone) lower(step int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := m.qualityLocked()
 	m.lowered = step
+	m.followLocked(before)
+}
+
+// setHidden measures nothing that only a screen needs while nobody looks.
+func (m *microphone) setHidden(hidden bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.qualityLocked()
+	m.hidden = hidden
+	m.followLocked(before)
+}
+
+// followLocked brings what runs to the present quality. Other packets are another publication; the rest
+// changes while sound runs.
+func (m *microphone) followLocked(before quality) {
 	now := m.qualityLocked()
 	switch {
 	case m.mic == nil:
@@ -145,7 +159,9 @@ func (m *microphone) lower(step int) {
 	case now.mode != before.mode:
 		m.endPublicationLocked()
 		return
-	case now.complexity != before.complexity:
+	}
+	m.mic.SetLoudness(now.loudness)
+	if now.complexity != before.complexity {
 		_ = m.mic.SetComplexity(now.complexity) // fails only for what is no complexity
 	}
 	if now.noise == before.noise {

@@ -33,7 +33,7 @@ func (m *machine) run(d time.Duration) (changes int) {
 }
 
 func everything(mode Mode) quality {
-	return quality{meterInterval: meterEvery, complexity: fullComplexity, noise: true, mode: mode}
+	return quality{meterInterval: meterEvery, loudness: true, complexity: fullComplexity, noise: true, mode: mode}
 }
 
 func cpu(percent float64) Load { return Load{CPUPercent: percent, CPULimitPercent: 100} }
@@ -58,7 +58,7 @@ func costs(q quality, more float64) float64 {
 
 func TestQualityIsLoweredInTheStatedOrder(t *testing.T) {
 	silent, music, hidden := everything(ModeLive), everything(ModeStudio), everything(ModeLive)
-	silent.noise, music.noise, hidden.meterInterval = false, false, 0
+	silent.noise, music.noise, hidden.meterInterval, hidden.loudness = false, false, 0, false
 	for name, c := range map[string]struct {
 		asked quality
 		want  []int
@@ -90,12 +90,12 @@ func TestEachStepChangesOneThing(t *testing.T) {
 	q := everything(ModeStudio)
 	want := []quality{
 		q,
-		{3 * meterEvery, 10, true, ModeStudio},
-		{3 * meterEvery, 5, true, ModeStudio},
-		{3 * meterEvery, 2, true, ModeStudio},
-		{3 * meterEvery, 2, false, ModeStudio},
-		{3 * meterEvery, 2, false, ModeLive},
-		{3 * meterEvery, 2, false, ModeSafe},
+		{3 * meterEvery, false, 10, true, ModeStudio},
+		{3 * meterEvery, false, 5, true, ModeStudio},
+		{3 * meterEvery, false, 2, true, ModeStudio},
+		{3 * meterEvery, false, 2, false, ModeStudio},
+		{3 * meterEvery, false, 2, false, ModeLive},
+		{3 * meterEvery, false, 2, false, ModeSafe},
 	}
 	for step, w := range want {
 		if got := q.lower(step); got != w {

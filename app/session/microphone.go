@@ -41,7 +41,8 @@ type microphone struct {
 	micFar     *ring.Ring          // what mic cancels
 	processing Processing
 	mode       Mode
-	lowered    int // the governor's step
+	lowered    int  // the governor's step
+	hidden     bool // nobody looks
 	muted      bool
 	published  int // publications so far
 }
@@ -164,6 +165,7 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 		return nil, nil, fmt.Errorf("start microphone: %w", err)
 	}
 	mic.SetMuted(m.muted)
+	mic.SetLoudness(m.qualityLocked().loudness)
 	m.mic, m.micFar, m.before = mic, m.far, nil
 	publication := &signaling.Publication{
 		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, // Generation wraps by design
@@ -313,7 +315,10 @@ func (m *microphone) describe(self *Self) (problem string) {
 		self.CaptureLatency = inTime(waited)
 		self.Monitor.Latency = inTime(waited - m.mic.LookAheadSamples())
 		self.Missing = stats.Missing
-		self.LoudnessLUFS, self.TruePeakDB = stats.Loudness.ShortTerm, stats.TruePeakDB
+		self.TruePeakDB = stats.TruePeakDB
+		if m.qualityLocked().loudness {
+			self.LoudnessLUFS = stats.Loudness.ShortTerm
+		}
 	}
 	return problem
 }

@@ -126,7 +126,6 @@ func New(cfg Config) (*Session, error) {
 		return nil, err
 	}
 	s.SetCPULimit(cfg.CPULimitPercent)
-	s.governing.asked = s.microphone.asked()
 	return s, nil
 }
 

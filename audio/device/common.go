@@ -32,7 +32,7 @@ type clock struct {
 	name      atomic.Pointer[string]
 	wake      chan struct{}
 	wokenAt   int64 // frames at the last wake-up; owned by the callback
-	period    int // asked for
+	period    int   // asked for
 	punctuality
 }
 

@@ -177,6 +177,7 @@ func (l *link) start(w wish, f found, byID bool, period int, handle handler) (*h
 		device.Uninit()
 		return nil, err
 	}
+	h.calls.Store(0) // the one that fills a loudspeaker's buffer says nothing
 	h.openedAt = time.Now()
 	return h, nil
 }

@@ -159,50 +159,6 @@ func TestLoudspeakerPlaysAndTellsWhatItTook(t *testing.T) {
 	closeSoon(t, r)
 }
 
-func TestUnpluggedMicrophoneFallsBackAndComesBack(t *testing.T) {
-	rig := soundrig.Start(t)
-	rig.Setenv(t)
-	a, b := rig.Cable("a"), rig.Cable("b")
-	rig.SetDefault(b)
-	tone := audiotest.Tone(660, -12, 60*Rate, 1)
-	rig.PlayPCM(tone, 1, b.MicSink)
-	c := capture(t, a.Mic)
-	hear(t, c, func([]float32) bool { return true })
-	rig.UnplugMic(a)
-	took := until(t, "the default microphone stands in", func() bool { return c.Stats().Fallback })
-	hear(t, c, level(0, 660, -12))
-	t.Logf("the default microphone stood in after %v", took)
-	if took > 6*time.Second || c.Info().Name != "b-microphone" || c.Stats().Reopens != 1 {
-		t.Errorf("after %v: %s, %+v", took, c.Info().Name, c.Stats())
-	}
-	again := rig.Cable("a")
-	rig.PlayPCM(audiotest.Tone(880, -12, 60*Rate, 1), 1, again.MicSink)
-	until(t, "the microphone is back", func() bool { return !c.Stats().Fallback })
-	hear(t, c, level(0, 880, -12))
-	closeSoon(t, c)
-}
-
-func TestDevicesSurviveTheSoundServer(t *testing.T) {
-	rig := soundrig.Start(t)
-	rig.Setenv(t)
-	a := rig.Cable("a")
-	c := capture(t, a.Mic)
-	r, err := OpenRender(Config{Spec: Spec{Kind: Hardware}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hear(t, c, func([]float32) bool { return true })
-	rig.Kill()
-	until(t, "both are dead", func() bool { return c.Stats().Dead && r.Stats().Dead })
-	rig.Restart()
-	rig.PlayPCM(audiotest.Tone(660, -12, 60*Rate, 1), 1, rig.Cable("a").MicSink)
-	hear(t, c, level(0, 660, -12))
-	callbacks := r.Stats().Callbacks
-	until(t, "the loudspeaker works again", func() bool { return r.Stats().Callbacks > callbacks+100 })
-	closeSoon(t, c)
-	closeSoon(t, r)
-}
-
 func TestDeadDeviceCloses(t *testing.T) {
 	rig := soundrig.Start(t)
 	rig.Setenv(t)

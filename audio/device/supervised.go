@@ -198,7 +198,7 @@ func (s *supervised) goBack(now time.Time) {
 
 // takeOver changes to the next device once its callbacks come.
 func (s *supervised) takeOver(now time.Time) {
-	if s.next.calls.Load() < 2 { // the first may be for the start only
+	if s.next.calls.Load() == 0 {
 		if now.Sub(s.next.openedAt) > firstWithin {
 			s.dropNext()
 		}

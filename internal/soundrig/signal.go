@@ -49,11 +49,17 @@ func (r *Rig) Play(path, sink string) *Playing {
 // number, mono to all.
 func (r *Rig) PlayPCM(pcm []float32, channels int, sink string) *Playing {
 	r.t.Helper()
+	return r.PlayPCMAt(pcm, channels, Rate, sink)
+}
+
+// PlayPCMAt plays as PlayPCM, at a rate in Hz.
+func (r *Rig) PlayPCMAt(pcm []float32, channels, rate int, sink string) *Playing {
+	r.t.Helper()
 	raw := make([]byte, 0, 4*len(pcm))
 	for _, v := range pcm {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
-	args := []string{"--playback", "--raw", "--device=" + sink, "--format=float32le", "--rate=" + strconv.Itoa(Rate),
+	args := []string{"--playback", "--raw", "--device=" + sink, "--format=float32le", "--rate=" + strconv.Itoa(rate),
 		"--channels=" + strconv.Itoa(channels), "--latency-msec=" + strconv.Itoa(latencyMS)}
 	if channels > 2 {
 		args = append(args, "--no-remix")

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"gasso/internal/bench/engine"
+	"gasso/internal/bench/governor"
 	"gasso/internal/bench/jitter"
 )
 
@@ -30,6 +31,7 @@ var measurements = []measurement{
 	{"jitter", jitter.Jitter},
 	{"step", jitter.Step},
 	{"engine", engine.Latency},
+	{"governor", governor.Tables},
 }
 
 func main() {

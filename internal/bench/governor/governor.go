@@ -1,0 +1,211 @@
+// Package governor measures how a performer's program gets along with less of the machine than it
+// wants: the built programs run in a control group whose limits come and go.
+package governor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"gasso/audio/wav"
+	"gasso/internal/bench/programs"
+	"gasso/internal/bench/table"
+	"gasso/internal/material"
+)
+
+const (
+	senders      = 3
+	quotaPercent = 30
+	memoryMost   = 256 << 20
+	backWithin   = 30 * time.Second
+
+	settling = 8 * time.Second
+	patience = 40 * time.Second // for a start without anything lowered
+	held     = 25 * time.Second // with the quota
+	freed    = 35 * time.Second // without it
+	tight    = 15 * time.Second // in little memory
+	kept     = 30 * time.Second // with a limit of one's own
+	judged   = 10 * time.Second // the end of it
+)
+
+// Tables prints the table "governor".
+func Tables(w io.Writer) error {
+	t := table.New(w, fmt.Sprintf("governor: voice chain on, %d others in the room", senders), "case", "figure")
+	var running programs.Group
+	defer running.End()
+	base, err := room(&running)
+	if err != nil {
+		return err
+	}
+	speech, err := speech(&running)
+	if err != nil {
+		return err
+	}
+	free, err := granted(t, &running, base, speech)
+	if err != nil {
+		return err
+	}
+	if err := ownLimit(t, &running, base, speech, free); err != nil {
+		return err
+	}
+	return t.Err()
+}
+
+// room starts a server and the others.
+func room(running *programs.Group) (base string, err error) {
+	base, _, err = running.Server()
+	if err != nil {
+		return "", err
+	}
+	for i := range senders {
+		args := []string{"headless", "--server", base, "--room", "demo", "--name", fmt.Sprint("P", i), "--input", fmt.Sprintf("tone:%d", 440+110*i)}
+		if _, err := running.Start(io.Discard, "gasso", args...); err != nil {
+			return "", err
+		}
+	}
+	return base, nil
+}
+
+// speech writes two voices' talk to a file.
+func speech(running *programs.Group) (path string, err error) {
+	dir, err := running.Folder()
+	if err != nil {
+		return "", err
+	}
+	pcm, err := material.Speech(context.Background())
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "speech.wav")
+	file, err := wav.Create(path, 48000, 2)
+	if err != nil {
+		return "", fmt.Errorf("write speech: %w", err)
+	}
+	err = file.Write(pcm)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return "", fmt.Errorf("write speech: %w", err)
+	}
+	return path, nil
+}
+
+// performer starts the one that is watched.
+func performer(running *programs.Group, base, speech string, more ...string) (*watched, error) {
+	dir, err := running.Folder()
+	if err != nil {
+		return nil, err
+	}
+	p := &watched{path: filepath.Join(dir, "stats.ndjson")}
+	args := append([]string{
+		"headless", "--server", base, "--room", "demo", "--name", "watched", "--input", "file:" + speech + "?loop",
+		"--aec", "voice", "--ns", "on", "--agc", "on", "--stats", p.path,
+	}, more...)
+	p.pid, err = running.Start(io.Discard, "gasso", args...)
+	return p, err
+}
+
+// granted measures in a control group: free, with a quota, free again, in little memory. It returns the
+// CPU that was used when free, in percent of one core.
+func granted(t *table.Table, running *programs.Group, base, speech string) (free float64, err error) {
+	p, err := performer(running, base, speech)
+	if err != nil {
+		return 0, err
+	}
+	group, groupErr := newControlGroup()
+	if groupErr == nil {
+		defer func() { err = errors.Join(err, p.end(), group.remove()) }()
+		groupErr = group.add(p.pid)
+	}
+	before, err := p.during(settling)
+	if err != nil {
+		return 0, err
+	}
+	free = before.cpu()
+	if groupErr != nil {
+		t.NotMeasured([]string{"control group", "all"}, "", groupErr.Error())
+		return free, p.end()
+	}
+	t.Shown([]string{"no limit", "CPU of one core"}, fmt.Sprintf("%.0f %%, machine %.0f %% busy", free, before.machine()))
+	if last, err := p.untilNothingIsLowered(patience); err != nil {
+		return free, err
+	} else if last.Step != 0 {
+		t.NotMeasured([]string{"control group", "all"}, "", fmt.Sprintf("machine %.0f %% busy, so at step %d without a limit", last.Machine, last.Step))
+		return free, nil
+	}
+	if err := quota(t, p, group); err != nil {
+		return free, err
+	}
+	return free, memory(t, p, group)
+}
+
+func quota(t *table.Table, p *watched, group *controlGroup) error {
+	if err := group.limitCPU(quotaPercent); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("cpu.max %d %%", quotaPercent)
+	in, err := p.during(held)
+	if err != nil {
+		return err
+	}
+	steps := in.steps()
+	t.Row([]string{name, "steps"}, "each after the one before", fmt.Sprint(steps), inOrder(steps))
+	t.Row([]string{name, "process"}, "runs on, not held back at the end", fmt.Sprintf("%s, held back %.1f %% of the last %v", p.state(), in.last(judged).throttled(), judged),
+		p.runs() && in.last(judged).throttled() < 3)
+	if err := group.limitCPU(0); err != nil {
+		return err
+	}
+	lifted := time.Now()
+	in, err = p.during(freed)
+	if err != nil {
+		return err
+	}
+	cells, goal := []string{"limit lifted", "all back after"}, fmt.Sprintf("<= %v", backWithin)
+	took, back := in.backAfter(lifted)
+	measured := "not within " + freed.String()
+	if back {
+		measured = took.Round(time.Second).String()
+	}
+	if busy := in.machine(); busy > table.BusyPercent && !(back && took <= backWithin) {
+		t.NotMeasured(cells, goal, fmt.Sprintf("machine %.0f %% busy", busy))
+		return nil
+	}
+	t.Row(cells, goal, fmt.Sprintf("%s, by steps %v", measured, in.steps()), back && took <= backWithin)
+	return nil
+}
+
+func memory(t *table.Table, p *watched, group *controlGroup) error {
+	if err := group.limitMemory(memoryMost); err != nil {
+		return err
+	}
+	in, err := p.during(tight)
+	if err != nil {
+		return err
+	}
+	t.Row([]string{fmt.Sprintf("memory.max %d MiB", memoryMost>>20), "process"}, "runs on, below the limit",
+		fmt.Sprintf("%s, %d MiB at most, %d dropouts", p.state(), in.memory()>>20, in.dropouts()), p.runs() && in.memory() < memoryMost)
+	return nil
+}
+
+// ownLimit measures the limit that a person sets, at four fifths of what is used without.
+func ownLimit(t *table.Table, running *programs.Group, base, speech string, free float64) error {
+	limit := max(10, int(0.8*free))
+	p, err := performer(running, base, speech, "--cpu-limit", fmt.Sprint(limit))
+	if err != nil {
+		return err
+	}
+	defer p.end()
+	in, err := p.during(kept)
+	if err != nil {
+		return err
+	}
+	end := in.last(judged)
+	cells, goal := []string{fmt.Sprintf("--cpu-limit %d", limit), "CPU of one core"}, fmt.Sprintf("<= %d %% at the end, each step after the one before", limit)
+	if busy := end.machine(); busy > table.BusyPercent {
+		t.NotMeasured(cells, goal, fmt.Sprintf("machine %.0f %% busy", busy))
+		return nil
+	}
+	t.Row(cells, goal, fmt.Sprintf("%.1f %%, by steps %v", end.cpu(), in.steps()), end.cpu() <= float64(limit) && inOrder(in.steps()))
+	return nil
+}

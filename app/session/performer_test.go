@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"math"
 	"testing"
 	"time"
@@ -209,8 +210,21 @@ func TestModeWidensTheDelayOfVoicesThatPlay(t *testing.T) {
 	if err := p.addVoice(&k.publication, ModeStudio); err != nil {
 		t.Fatal(err)
 	}
+	sent, held := 0, packet.Packet{}
 	target := func() time.Duration {
-		l.hear(600, func() { p.deliver(jitter.PathDirect, k.next(), l.now) })
+		l.hear(600, func() {
+			pk := k.next()
+			switch sent++; sent % 300 {
+			case 0: // one of 300 comes 15 ms late: too few for studio, too many for safe
+				held = *pk
+				held.Payload = bytes.Clone(pk.Payload)
+			case 3:
+				p.deliver(jitter.PathDirect, &held, l.now)
+				fallthrough
+			default:
+				p.deliver(jitter.PathDirect, pk, l.now)
+			}
+		})
 		var out Performer
 		p.describe(&out, l.now)
 		return out.TargetDelay

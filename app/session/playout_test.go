@@ -66,9 +66,10 @@ func TestTheLoudspeakerIsKeptAheadAsFarAsItNeeds(t *testing.T) {
 	}
 	now = now.Add(calmAtFirst)
 	check("not calm for long enough", 240+reserveMost)
-	for want := 240 + reserveMost - reserveStep; want >= 240; want -= reserveStep {
+	for extra := reserveMost; extra > 0; {
+		extra = max(0, extra-max(reserveStep, extra/4))
 		now = now.Add(calmAtFirst + 1)
-		check("calm", want)
+		check("calm", 240+extra)
 	}
 	now = now.Add(calmAtFirst + 1)
 	check("never less than a period", 240)
@@ -117,9 +118,9 @@ func TestTheReserveKnowsDevicesAndLateness(t *testing.T) {
 	if got := r.samples(60, 0, 0, now); got != 60 {
 		t.Errorf("%d samples when 12 were left at worst", got)
 	}
-	r.note(5*time.Millisecond, now)
-	if got, want := r.samples(60, 0, 0, now), int64(240+reserveGuard); got != want {
-		t.Errorf("%d samples ahead of a playout that comes 5 ms late, want %d", got, want)
+	r.note(3*time.Millisecond, now)
+	if got, want := r.samples(60, 0, 0, now), int64(144+reserveGuard); got != want {
+		t.Errorf("%d samples ahead of a playout that comes 3 ms late, want %d", got, want)
 	}
 	for range 20 {
 		now = now.Add(calmAtFirst + lateWindow + 1)
@@ -130,7 +131,7 @@ func TestTheReserveKnowsDevicesAndLateness(t *testing.T) {
 		t.Errorf("%d samples after a calm while", got)
 	}
 	r.note(time.Hour, now)
-	if got := r.samples(60, 0, 0, now); got != reserveMost+60 && got != reserveMost+reserveGuard {
+	if got := r.samples(60, 0, 0, now); got != reserveLate+60 {
 		t.Errorf("%d samples after an hour's sleep", got)
 	}
 }

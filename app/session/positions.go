@@ -1,6 +1,9 @@
 package session
 
-import "gasso/audio/ring"
+import (
+	"gasso/audio/device"
+	"gasso/audio/ring"
+)
 
 // Position is where a device is in its sound.
 type Position struct {
@@ -21,4 +24,12 @@ func (s *Session) Positions() (capture, render Position) {
 		render = Position{device.Stamp(), device.Info().PeriodSamples}
 	}
 	return capture, render
+}
+
+// RenderStats counts what happened to the loudspeaker's device, for measurements; zero without one.
+func (s *Session) RenderStats() device.Stats {
+	if render := s.playout.device(); render != nil {
+		return render.Stats()
+	}
+	return device.Stats{}
 }

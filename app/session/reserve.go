@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	reserveStep  = 60   // samples that an underrun adds and a calm while takes away
+	reserveStep  = 60   // samples that an underrun adds, and a calm while takes away at least
 	reserveGuard = 12   // samples that should be left when the playout goroutine was late
 	reserveMost  = 3840 // 80 ms
+	reserveLate  = 240  // at most what lateness alone asks for: a machine that stalls is no reason for delay
 
 	calmAtFirst = 2 * time.Second // until less is tried; twice as long each time that it was too little
 	calmAtMost  = time.Minute
@@ -46,7 +47,7 @@ func (r *reserve) note(late time.Duration, now time.Time) {
 // samples is how far to be ahead of a device that moves a period at once and has starved so often;
 // least is what is kept beyond the period in any case.
 func (r *reserve) samples(period, underruns, least int64, now time.Time) int64 {
-	needed := max(least, max(r.late[0], r.late[1])+reserveGuard-period)
+	needed := max(least, min(max(r.late[0], r.late[1])+reserveGuard-period, reserveLate))
 	switch {
 	case underruns != r.underruns:
 		if r.trying {
@@ -56,7 +57,7 @@ func (r *reserve) samples(period, underruns, least int64, now time.Time) int64 {
 		r.extra += reserveStep
 	case r.extra > needed && now.Sub(r.calmSince) > r.calm:
 		r.calmSince, r.trying = now, true
-		r.extra -= reserveStep
+		r.extra -= max(reserveStep, r.extra/4)
 	}
 	r.extra = min(max(r.extra, needed, 0), reserveMost)
 	return period + r.extra

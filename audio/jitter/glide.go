@@ -3,12 +3,13 @@ package jitter
 import "gasso/audio/resample"
 
 const (
-	glideSamples = 1024 // played in a glide, which takes one sample more or less: 0.098 % of pitch
+	glideSamples = 2048 // played in a glide, which takes one sample more or less: 0.049 % of pitch
 	filterHalf   = 16   // samples on each side that the resampler looks at
-	glideStart   = 48   // samples too many that start gliding; too few: binSamples
+	glideAbove   = 30   // samples too many that start gliding,
+	glideBelow   = 6    // samples too few, and what too many may remain
 )
 
-// glide makes the delay longer or shorter by a sample, by resampling 21 ms of sound. It begins and
+// glide makes the delay longer or shorter by a sample, by resampling 43 ms of sound. It begins and
 // ends on whole samples, where the resampler gives out exactly what it takes.
 type glide struct {
 	resampler *resample.Resampler
@@ -29,9 +30,9 @@ func (g *glide) cancel() { g.done = glideSamples }
 // want tells which way to glide when the delay is excess samples too long.
 func (g *glide) want(excess int) int {
 	switch {
-	case excess > glideStart || excess > binSamples && g.direction > 0:
+	case excess > glideAbove || excess > glideBelow && g.direction > 0:
 		return 1
-	case excess < -binSamples || excess < 0 && g.direction < 0:
+	case excess < -glideBelow || excess < 0 && g.direction < 0:
 		return -1
 	}
 	return 0
@@ -52,9 +53,15 @@ func (g *glide) begin(s *source, direction, samples int) bool {
 }
 
 // take reads one piece, at most what is left of the glide, and tells by how much the delay changed.
+// Where sound to look ahead at is missing the glide ends, at the cost of less than a sample.
 func (g *glide) take(s *source, pcm []float32) (longer int) {
 	n := len(pcm) / 2
-	s.fill(n + filterHalf + 4)
+	if !s.ahead(n + filterHalf + 4) {
+		g.cancel()
+		s.fill(n)
+		s.take(pcm)
+		return 0
+	}
 	_, fed := g.resampler.Process(pcm, s.fifo[2*(s.read+g.fed):2*s.end])
 	extra := g.extra(g.done+n) - g.extra(g.done)
 	g.done += n

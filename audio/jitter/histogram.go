@@ -1,9 +1,9 @@
 package jitter
 
 const (
-	binSamples = 12      // 0.25 ms
-	binCount   = 2048    // 512 ms, a power of two
-	window     = 15000   // ms that arrivals are remembered
+	binSamples = 6       // 0.125 ms
+	binCount   = 4096    // 512 ms, a power of two
+	window     = 16000   // ms that arrivals are remembered
 	windowSize = 1 << 13 // and packets: 20 s of 2.5 ms
 )
 
@@ -63,7 +63,7 @@ func (q *quantile) settle(share float64) int64 {
 	return (q.at + 1) * binSamples
 }
 
-// arrivals are the packets of the last 15 s by the delay that each needed in samples. Packets that a
+// arrivals are the packets of the last 16 s by the delay that each needed in samples. Packets that a
 // stall of the network held back are counted apart: waiting for them costs all others too much.
 type arrivals struct {
 	usual quantile // without those of stalls

@@ -246,7 +246,7 @@ func (p *Player) retarget(cfg *Config) {
 	}
 	now := p.clock.now
 	p.steady = p.clock.steady(&p.merged.floor)
-	usual, stalls := cfg.LateBudget*usualShare, cfg.LateBudget*stallShare
+	usual, stalls := cfg.LateBudget, cfg.LateBudget*stallShare
 	p.merged.forget(now)
 	need, base := p.merged.need(usual, stalls), p.base(&p.merged)
 	for i := range p.paths {

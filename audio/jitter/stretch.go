@@ -7,7 +7,7 @@ const (
 	shortestCut   = 144
 	longestCut    = 480 // 10 ms holds a period of 100 Hz
 	tooLittle     = -96 // samples off the target that are left to gliding: 2 ms too short,
-	tooMuch       = 288 // 6 ms too long
+	tooMuch       = 192 // 4 ms too long
 	urgent        = 720 // beyond, a poor match is taken too
 	restSamples   = sampleRate / 20
 	restAfterMiss = sampleRate / 200

@@ -1,9 +1,8 @@
 package jitter
 
 const (
-	usualShare   = 0.5                    // of the late budget is for what is usual: half of a late packet is heard
-	stallShare   = 2.8                    // of the late budget may be late when stalls are counted, too
-	guard        = 17                     // samples that the resampler of a glide looks ahead
+	stallShare   = 3.1                    // times the late budget may be late when stalls are counted, too
+	guard        = 4                      // samples
 	boundary     = 12                     // samples: who comes that close before a drain may miss it next time
 	shrinkRate   = sampleRate / 1000      // samples a second, at least; as fast as a glide
 	shrinkTime   = 5                      // s in which the way down is gone, at least
@@ -62,9 +61,10 @@ func (c *clock) steady(transit *floor) bool {
 
 // aim sets the target delay: to what the budgets ask for, at once upward and slowly downward.
 type aim struct {
-	target int64 // samples of playing
-	begun  bool
-	since  int64 // played when it was set last
+	target  int64 // samples of playing
+	begun   bool
+	since   int64   // played when it was set last
+	falling float64 // samples of the way down that are less than one
 
 	late            int // packets in a row of close ones
 	lateAt          int64
@@ -96,13 +96,11 @@ func (a *aim) set(played, need, lowest, highest int64) {
 		a.begun, a.target = true, need
 	}
 	passed := float64(max(0, played-a.since)) / sampleRate
-	down := max(shrinkRate*passed, float64(a.target-need)*passed/shrinkTime)
-	if whole := int64(down); a.target-whole > need {
-		if whole > 0 {
-			a.target -= whole
-			a.since = played
-		}
-		return
+	a.since = played
+	a.falling += max(shrinkRate*passed, float64(a.target-need)*passed/shrinkTime)
+	whole := int64(a.falling)
+	a.falling -= float64(whole)
+	if a.target -= whole; a.target <= need {
+		a.target, a.falling = need, 0
 	}
-	a.target, a.since = need, played
 }

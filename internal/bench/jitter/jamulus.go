@@ -10,7 +10,8 @@ import (
 // constants of its program: a window over packet numbers that moves when a packet falls outside;
 // ten windows of 2 to 11 blocks run beside it and count what they would have missed; the smallest
 // one with few enough errors is filtered, slower up than down, and becomes the size.
-// It is one buffer alone: through a Jamulus server there are two of them in a row.
+// A Jamulus server has such a buffer too, mixes and encodes anew: here it stands beside the sender,
+// so that the network under test is crossed once.
 type jamulus struct {
 	window
 	trials  [jamulusTrials]window
@@ -19,10 +20,19 @@ type jamulus struct {
 	size    int     // decided
 	initial int     // updates for which the filter is still fast
 	started bool
+	holds   [jamulusHeld]mixed // at number modulo length
+}
+
+// mixed is a block that the server mixed of one of the sender's.
+type mixed struct {
+	number, from int64
+	there        bool // the server had it
 }
 
 const (
-	jamulusBlock      = 128 // samples
+	jamulusHeld       = 64
+	jamulusLookAhead  = 2500 * time.Microsecond // of the server's encoder
+	jamulusBlock      = 128                     // samples
 	jamulusTrials     = 10
 	jamulusSmallest   = 2
 	jamulusFirstSize  = 6
@@ -92,20 +102,43 @@ func (a *average) add(failed bool) {
 
 func (a *average) rate() float64 { return float64(a.errors) / math.Max(1, float64(a.count)) }
 
+func newJamulus() *jamulus {
+	return &jamulus{level: jamulusFirstSize, size: jamulusFirstSize, initial: jamulusMemory / 4}
+}
+
 func runJamulus(n network, seed uint64, length time.Duration, heard *listener) {
+	heard.around += jamulusLookAhead
 	block := time.Duration(jamulusBlock) * time.Second / sampleRate
-	all := n.arrivals(seed, block, length, false)
-	j := &jamulus{level: jamulusFirstSize, size: jamulusFirstSize, initial: jamulusMemory / 4}
-	for now := phase(seed, block); now <= length; now += block {
-		for ; len(all) > 0 && all[0].at <= now; all = all[1:] {
-			j.put(all[0].number)
+	server, client, link := newJamulus(), newJamulus(), n.forward(seed)
+	var coming queue[mixed]
+	number := int64(0)
+	for tick := int64(1); ; tick++ {
+		now := time.Duration(tick)*block + phase(seed, block)
+		if now > length {
+			return
 		}
-		if !j.started {
+		for sent := time.Duration(number+1) * block; sent <= now; sent += block {
+			server.put(number)
+			number++
+		}
+		if server.started {
+			from := server.next
+			there := server.get()
+			if at, arrives := link.Send(now); arrives {
+				coming.push(at, mixed{tick, from, there})
+			}
+		}
+		now += phase(seed+2, block)
+		for m, _, ok := coming.pop(now); ok; m, _, ok = coming.pop(now) {
+			client.put(m.number)
+			client.holds[m.number%jamulusHeld] = m
+		}
+		if !client.started {
 			continue
 		}
-		number := j.next
-		if j.get() {
-			heard.play(now, jamulusBlock, (now-time.Duration(number)*block).Seconds()*sampleRate)
+		m := client.holds[client.next%jamulusHeld]
+		if client.get() && m.there {
+			heard.play(now, jamulusBlock, (now-time.Duration(m.from)*block).Seconds()*sampleRate)
 		} else {
 			heard.conceal(now, jamulusBlock)
 		}

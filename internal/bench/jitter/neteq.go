@@ -52,12 +52,14 @@ const (
 	netEQInterval = 500 * time.Millisecond
 	netEQQuantile = 0.95
 	netEQPeriod   = 360 // samples that one change of the length takes out or puts in
+	netEQMerge    = 240 // samples that going over from expansion to a packet puts in, about
 	netEQPause    = 6   // ticks between two changes
 	netEQMuted    = 100 * sampleRate / 1000
 	netEQCost     = 20 // ms that a percent of loss is worth
-	// The encoder's look-ahead, devices and threads around the buffer: the one free figure
-	// of the model, set so that the rows measured with Chromium come out as well as they can.
-	netEQAround = 8 * time.Millisecond
+	// What is around the buffer: the one free figure of the model, set so that the rows that were
+	// measured with Chromium come out as well as they can. Below zero: the model waits longer than
+	// the program.
+	netEQAround = -time.Millisecond
 )
 
 // histogram is a distribution over buckets that forgets.
@@ -268,6 +270,9 @@ func (q *netEQ) decode(number int64) {
 	q.there[slot] = false
 	q.next = number + 1
 	q.left = netEQSamples
+	if q.expanding {
+		q.left += netEQMerge
+	}
 	q.invented, q.expanding = 0, false
 }
 

@@ -7,8 +7,10 @@ package jitter
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +23,8 @@ const (
 	seeds      = 5
 	longSeeds  = 20
 	netEQAhead = 10.0 // ms that NetEQ is to be slower by
+
+	calibratedWithin = 10.0 // ms
 )
 
 // Jitter prints what each buffer costs in delay and concealment in each network.
@@ -33,24 +37,32 @@ func Jitter(w io.Writer) error {
 	results := measure(all, drawn)
 	t := table.New(w, fmt.Sprintf("jitter (simulated): %v after %v, seeds %v; mean from probe to probe, share concealed", length, warmUp, drawn), "case", "buffer")
 	for i, c := range all {
-		for k, b := range buffers {
-			r := &results[i][k]
-			measured := fmt.Sprintf("%.1f ms, %.2f %%", r.probeMS(), r.percent())
-			if k > 0 {
-				t.Shown([]string{c.name, b.name}, measured)
-				continue
-			}
-			if c.mostMS > 0 {
-				goal := fmt.Sprintf("<= %.0f ms, <= %.1f %%", c.mostMS, c.mostPercent)
-				t.Row([]string{c.name, b.name}, goal, measured, r.probeMS() <= c.mostMS && r.percent() <= c.mostPercent)
-				continue
-			}
-			t.Shown([]string{c.name, b.name}, measured)
+		for k := range buffers {
+			row(t, c, k, &results[i][k])
 		}
 		compare(t, c, results[i])
 	}
-	calibrate(t, drawn)
 	return t.Err()
+}
+
+// row prints what one buffer reached: ours beside its goal, the model of NetEQ beside Chromium.
+func row(t *table.Table, c testCase, buffer int, r *listener) {
+	cells, measured := []string{c.name, buffers[buffer].name}, fmt.Sprintf("%.1f ms, %.2f %%", r.probeMS(), r.percent())
+	chromium := 0.0
+	if buffer == netEQRow || buffer == netEQRow+1 {
+		chromium = c.chromiumMS[buffer-netEQRow]
+	}
+	switch {
+	case buffer == 0 && c.mostMS > 0:
+		goal := fmt.Sprintf("<= %.0f ms, <= %.1f %%", c.mostMS, c.mostPercent)
+		t.Row(cells, goal, measured, r.probeMS() <= c.mostMS && r.percent() <= c.mostPercent)
+	case chromium > 0 && math.Abs(r.probeMS()-chromium) > calibratedWithin:
+		t.NotMeasured(cells, fmt.Sprintf("Chromium: %.0f ms", chromium), "not calibrated, the model has "+measured)
+	case chromium > 0:
+		t.Row(cells, fmt.Sprintf("Chromium: %.0f ± %.0f ms", chromium, calibratedWithin), measured, true)
+	default:
+		t.Shown(cells, measured)
+	}
 }
 
 // compare prints whether a model is better than ours.
@@ -61,27 +73,23 @@ func compare(t *table.Table, c testCase, results []listener) {
 		for k := range results {
 			best = min(best, results[k].probeMS())
 		}
-		over := ours.probeMS() - best
-		t.Row([]string{c.name, "ours against the best"}, fmt.Sprintf("<= %.0f ms more", oursPacket.Seconds()*1e3),
-			fmt.Sprintf("%.1f ms more", over), over <= oursPacket.Seconds()*1e3)
+		over, most := ours.probeMS()-best, oursPacket.Seconds()*1e3
+		t.Row([]string{c.name, "ours against the best"}, fmt.Sprintf("<= %.0f ms more", most), fmt.Sprintf("%.1f ms more", over), over <= most)
 		return
 	}
-	better := ""
+	var better []string
 	for k := range results[1:] {
 		if r := &results[k+1]; r.probeMS() < ours.probeMS() && r.percent() < ours.percent() {
-			better += buffers[k+1].name + " "
+			better = append(better, buffers[k+1].name)
 		}
 	}
-	t.Row([]string{c.name, "lower than ours in both"}, "none", cmpOr(better, "none"), better == "")
+	found := strings.Join(better, ", ")
+	if found == "" {
+		found = "none"
+	}
+	t.Row([]string{c.name, "lower than ours in both"}, "none", found, len(better) == 0)
 	ahead := min(results[netEQRow].probeMS(), results[netEQRow+1].probeMS()) - ours.probeMS()
 	t.Row([]string{c.name, "NetEQ against ours"}, fmt.Sprintf(">= %.0f ms slower", netEQAhead), fmt.Sprintf("%+.1f ms", ahead), ahead >= netEQAhead)
-}
-
-func cmpOr(s, empty string) string {
-	if s == "" {
-		return empty
-	}
-	return s
 }
 
 func firstSeeds(n int) []uint64 {

@@ -22,6 +22,9 @@ const (
 // monitorSuffix ends PulseAudio's names of what a loudspeaker plays, offered as a microphone.
 const monitorSuffix = ".monitor"
 
+// pulsePieces is into how many callbacks PulseAudio divides the length of buffer that it is asked for.
+const pulsePieces = 4
+
 // direction is one of the two ways sound goes.
 type direction struct {
 	kind malgo.DeviceType
@@ -117,6 +120,9 @@ func (l *link) open(w wish, list []found, handle handler) (*hardware, error) {
 		if _, rate := l.format(w.way, device); rate > 0 {
 			period = max(1, period*rate/Rate)
 		}
+	}
+	if l.backend == malgo.BackendPulseaudio {
+		period *= pulsePieces
 	}
 	var problem error
 	for _, frames := range []int{period, 2 * period, 512, 0} { // 0 is what the sound system likes

@@ -38,7 +38,11 @@ func startLookout(way direction, backend string) *lookout {
 
 func (l *lookout) run() {
 	defer close(l.done)
-	defer func() { l.drop() }()
+	defer func() {
+		if l.link != nil {
+			l.link.free()
+		}
+	}()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -60,54 +64,57 @@ func (l *lookout) offer(next listing) {
 	l.listings <- next
 }
 
+// look lists the devices. A sound system that does not answer keeps the link that it holds; whoever
+// waits for it frees that once it answers.
 func (l *lookout) look(now time.Time) listing {
-	if l.link == nil {
-		link, err := l.connect()
-		if err != nil {
-			return listing{began: now}
-		}
-		l.link = link
-	}
-	link := l.link
-	list, err := within(openWithin, func() ([]found, error) { return link.devices(l.way) }, func([]found) {})
-	if err != nil || len(list) == 0 {
-		l.drop()
+	kept := l.link
+	l.link = nil
+	seen, err := within(openWithin, func() (sight, error) { return l.see(kept) }, sight.free)
+	if err != nil {
 		return listing{began: now}
 	}
-	return listing{devices: list, backend: link.name, began: now}
+	l.link = seen.link
+	return listing{devices: seen.devices, backend: seen.link.name, began: now}
 }
 
-// connect finds the first sound system that has devices.
-func (l *lookout) connect() (*link, error) {
+// sight is what was seen, and over which link.
+type sight struct {
+	link    *link
+	devices []found
+}
+
+func (s sight) free() { s.link.free() }
+
+// see lists devices over the link that was kept, or else over one to the first sound system that has any.
+func (l *lookout) see(kept *link) (sight, error) {
+	if kept != nil {
+		return kept.see(l.way)
+	}
 	systems, err := choose(l.backend)
 	if err != nil {
-		return nil, err
+		return sight{}, err
 	}
-	return within(openWithin, func() (*link, error) {
-		for _, s := range systems {
-			link, err := s.connect()
-			if err != nil {
-				continue
-			}
-			if list, err := link.devices(l.way); err == nil && len(list) > 0 {
-				return link, nil
-			}
-			link.free()
+	for _, s := range systems {
+		fresh, err := s.connect()
+		if err != nil {
+			continue
 		}
-		return nil, ErrNoSound
-	}, (*link).free)
+		if seen, err := fresh.see(l.way); err == nil {
+			return seen, nil
+		}
+	}
+	return sight{}, ErrNoSound
 }
 
-// drop gives the link up in a goroutine of its own, since a sound system that hangs holds whoever
-// calls it.
-func (l *lookout) drop() {
-	if l.link == nil {
-		return
+// see frees the link when it has no devices.
+func (l *link) see(way direction) (sight, error) {
+	list, err := l.devices(way)
+	if err == nil && len(list) == 0 {
+		err = ErrNoSound
 	}
-	link := l.link
-	l.link = nil
-	_, _ = within(closeWithin, func() (struct{}, error) {
-		link.free()
-		return struct{}{}, nil
-	}, func(struct{}) {})
+	if err != nil {
+		l.free()
+		return sight{}, err
+	}
+	return sight{l, list}, nil
 }

@@ -54,9 +54,12 @@ type worker struct {
 
 func newWorker() worker { return worker{stop: make(chan struct{}), done: make(chan struct{})} }
 
+// halt tells the goroutine to end; more calls do no harm.
+func (w *worker) halt() { w.once.Do(func() { close(w.stop) }) }
+
 // end stops the goroutine and waits for it; more calls do no harm.
 func (w *worker) end() {
-	w.once.Do(func() { close(w.stop) })
+	w.halt()
 	<-w.done
 }
 

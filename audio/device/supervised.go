@@ -70,7 +70,8 @@ func (s *supervised) adopt(h *hardware, fallback bool) {
 	s.current = h
 	s.position.restarted.Store(true)
 	s.position.rate.Store(int64(h.rate))
-	s.position.name.Store(&h.info.Name)
+	name := h.info.Name // a copy, since the default device's name may change
+	s.position.name.Store(&name)
 	s.position.fallback.Store(fallback)
 	s.position.dead.Store(false)
 	h.begin()
@@ -237,6 +238,7 @@ func (s *supervised) shut() {
 
 // Close stops the device. It returns within seconds even when the hardware hangs.
 func (s *supervised) Close() error {
+	s.look.halt()
 	s.end()
 	s.look.end()
 	return nil

@@ -63,6 +63,30 @@ func (q *quantile) settle(share float64) int64 {
 	return (q.at + 1) * binSamples
 }
 
+// relax goes on downward from where settle ended, for what is late by less than its length is lost only
+// in part: to the lowest bin above which no more than a share of all sound lies, in packets of so many
+// samples. It returns the samples up to that bin's end.
+func (q *quantile) relax(share float64, samples int) int64 {
+	length := min(max(int64(samples)/binSamples, 1), binCount/2)
+	allowed := share * float64(q.total) * float64(length) // in bins of sound
+	lost, within := float64(int64(q.above)*length), 0
+	for i := int64(1); i <= length; i++ {
+		n := int(q.counts[(q.at+i)&(binCount-1)])
+		within += n
+		lost -= float64(int64(n) * (length - i))
+	}
+	at := q.at
+	for range length {
+		here := int(q.counts[at&(binCount-1)])
+		within += here - int(q.counts[(at+length)&(binCount-1)])
+		if lost += float64(within); lost > allowed {
+			break
+		}
+		at--
+	}
+	return (at + 1) * binSamples
+}
+
 // arrivals are the packets of the last 16 s by the delay that each needed in samples. Packets that a
 // stall of the network held back are counted apart: waiting for them costs all others too much.
 type arrivals struct {
@@ -73,6 +97,7 @@ type arrivals struct {
 	count int
 
 	last      int64 // arrival of the newest packet in samples
+	samples   int   // of the newest packet
 	stalled   bool  // it belonged to the burst that ends a stall
 	jitter    float64
 	transit   int64 // of the newest packet in samples
@@ -145,7 +170,7 @@ func (a *arrivals) add(arrival, transit, need int64, samples int) {
 		a.stalled = pause > stallSamples || a.stalled && 2*pause < int64(samples)
 		a.jitter += (float64(max(transit-a.transit, a.transit-transit)) - a.jitter) / 16
 	}
-	a.last, a.transit = max(a.last, arrival), transit
+	a.last, a.transit, a.samples = max(a.last, arrival), transit, samples
 	a.floor.add(arrival, transit)
 	a.forget(arrival)
 	if a.count == windowSize {
@@ -180,12 +205,13 @@ func (a *arrivals) drop() {
 	}
 }
 
-// need is the delay in samples that keeps lateness within the budgets, one for what is usual and one
-// with stalls.
+// need is the delay in samples that keeps what lateness costs within the budgets: one for the sound of
+// what is usual, one for packets when stalls are counted, too.
 func (a *arrivals) need(usual, stalls float64) int64 {
 	need := a.all.settle(stalls)
 	if a.usual.total > 0 {
-		need = max(need, a.usual.settle(usual))
+		a.usual.settle(usual)
+		need = max(need, a.usual.relax(usual, a.samples))
 	}
 	return need
 }

@@ -47,24 +47,24 @@ const (
 type Config struct {
 	Initial    time.Duration // target delay before there is a measurement; 20 ms
 	Min, Max   time.Duration // bounds of the target delay; 0.5 and 200 ms
-	LateBudget float64       // share of packets that may come too late; 0.005
+	LateBudget float64       // share of the sound that may be lost because packets come too late; 0.005
 	Cover      Coverage
 	FEC        bool // packets carry copies of the one before (Opus in-band FEC): use them
 }
 
 // Studio is for a wire and a quiet network: least delay, at the price of a click now and then.
 func Studio() Config {
-	return Config{Initial: 5 * time.Millisecond, Min: 500 * time.Microsecond, Max: 60 * time.Millisecond, LateBudget: 0.01}
+	return Config{Initial: 2500 * time.Microsecond, Min: 500 * time.Microsecond, Max: 60 * time.Millisecond, LateBudget: 0.01}
 }
 
 // Live is for playing together over the internet.
 func Live() Config {
-	return Config{Initial: 10 * time.Millisecond, Min: time.Millisecond, Max: 120 * time.Millisecond, LateBudget: 0.005}
+	return Config{Initial: 5 * time.Millisecond, Min: time.Millisecond, Max: 120 * time.Millisecond, LateBudget: 0.005}
 }
 
 // Safe is for speech and bad networks: no gaps, at the price of delay. FEC is set when the publication has it.
 func Safe() Config {
-	return Config{Initial: 20 * time.Millisecond, Min: 2 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001, Cover: CoverSlower}
+	return Config{Initial: 10 * time.Millisecond, Min: 2 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001, Cover: CoverSlower}
 }
 
 // withDefaults fills zero fields and puts the others into range.

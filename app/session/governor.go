@@ -195,10 +195,10 @@ func (l *Load) score() (score float64, reason GovernorReason) {
 	rate(l.ThrottledPercent, mostThrottledPercent, ReasonCPUQuota)
 	rate(max(l.CaptureRatio, l.PlayoutRatio), mostFrameRatio, ReasonFrameTime)
 	rate(float64(l.MemoryBytes), mostMemoryShare*float64(l.MemoryLimitBytes), ReasonMemory)
-	// A device that stumbles on an idle machine is not helped by doing less.
+	// A device that stumbles on an idle machine is not helped by doing less, and stumbling once is no load.
 	if l.MachinePercent >= busyMachinePercent {
-		rate(float64(l.Dropouts), 1, ReasonLateFrames)
-		rate(float64(l.Late), float64(mostLate), ReasonLateFrames)
+		rate(min(float64(l.Dropouts), 1), 1, ReasonLateFrames)
+		rate(min(float64(l.Late), float64(mostLate)), float64(mostLate), ReasonLateFrames)
 	}
 	return score, reason
 }

@@ -42,7 +42,7 @@ func (w *watcher) look(s *Session, u procstat.Usage) Load {
 	}
 	for i, d := range devices {
 		seen := &w.devices[i]
-		if d.LateCallbacks > seen.LateCallbacks {
+		if d.LateCallbacks > seen.LateCallbacks && d.WorstLateness > seen.WorstLateness { // it is the worst of seconds
 			l.Late = max(l.Late, d.WorstLateness)
 		}
 		l.Dropouts += max(0, d.Underruns-seen.Underruns) + max(0, d.Overruns-seen.Overruns) // a new device counts from 0

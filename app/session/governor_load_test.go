@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gasso/audio/device"
 	"gasso/internal/procstat"
 )
 
@@ -32,23 +33,37 @@ func TestTheCollectorKeepsToWhatIsGranted(t *testing.T) {
 	check("set below what is granted", w.limitMemory(1<<30), 1<<29, 1<<29)
 }
 
-func TestDropoutsAreThoseSinceTheLastLook(t *testing.T) {
+// toldRender is a loudspeaker that does as the test says.
+type toldRender struct {
+	*fakeRender
+	stats device.Stats
+}
+
+func (r *toldRender) Stats() device.Stats { return r.stats }
+
+func TestALookTellsWhatHappenedSinceTheOneBefore(t *testing.T) {
 	s := newTestSession(t)
-	render := newFakeRender(240)
-	render.underruns.Store(5)
+	render := &toldRender{newFakeRender(240), device.Stats{Underruns: 5}}
 	s.playout.render = render
 	w := newWatcher()
 	w.look(s, procstat.Usage{})
-	if l := w.look(s, procstat.Usage{}); l.Dropouts != 0 {
-		t.Errorf("%d dropouts though nothing happened", l.Dropouts)
-	}
-	render.underruns.Add(2)
-	if l := w.look(s, procstat.Usage{}); l.Dropouts != 2 {
-		t.Errorf("%d dropouts, want 2", l.Dropouts)
-	}
-	render.underruns.Store(1) // of another device
-	if l := w.look(s, procstat.Usage{}); l.Dropouts != 0 {
-		t.Errorf("%d dropouts of a new device", l.Dropouts)
+	for i, c := range []struct {
+		stats    device.Stats
+		dropouts int64
+		late     time.Duration
+	}{
+		{device.Stats{Underruns: 5}, 0, 0},
+		{device.Stats{Underruns: 7}, 2, 0},
+		{device.Stats{Underruns: 7, LateCallbacks: 1, WorstLateness: 30}, 0, 30},
+		{device.Stats{Underruns: 7, LateCallbacks: 2, WorstLateness: 30}, 0, 0}, // the worst was before
+		{device.Stats{Underruns: 7, LateCallbacks: 2, WorstLateness: 20}, 0, 0},
+		{device.Stats{Underruns: 7, LateCallbacks: 3, WorstLateness: 25}, 0, 25},
+		{device.Stats{Underruns: 1}, 0, 0}, // another device
+	} {
+		render.stats = c.stats
+		if l := w.look(s, procstat.Usage{}); l.Dropouts != c.dropouts || l.Late != c.late {
+			t.Errorf("look %d: %d dropouts, late by %v; want %d and %v", i, l.Dropouts, l.Late, c.dropouts, c.late)
+		}
 	}
 }
 

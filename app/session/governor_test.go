@@ -115,6 +115,13 @@ func TestAShortBurstChangesNothing(t *testing.T) {
 	if len(m.steps) != 0 {
 		t.Errorf("steps %v", m.steps)
 	}
+	m.load = func(quality) Load { return Load{Dropouts: 50, Late: time.Second, MachinePercent: 100} }
+	m.run(lookEvery)
+	m.load = func(quality) Load { return cpu(90) }
+	m.run(lookEvery)
+	if len(m.steps) != 0 {
+		t.Errorf("one stumble takes steps %v", m.steps)
+	}
 	m.load = func(quality) Load { return cpu(150) }
 	m.run(lookEvery)
 	if !slices.Equal(m.steps, []int{1}) {

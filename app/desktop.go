@@ -65,16 +65,21 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 	return ui.Run(ui.Options{
 		Backend: ui.Backend{
 			Join: func(r ui.JoinRequest) (ui.Engine, error) {
-				return session.New(session.Config{
+				engine, err := session.New(session.Config{
 					Server: r.Server, Room: r.Room, Name: r.Name, Token: r.Token, Input: r.Input, Output: r.Output,
-					Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks, Processing: r.Processing,
-					NoiseModel: model, CPULimitPercent: store.Get().CPULimitPercent,
-					SoundSystem: store.Get().SoundSystem, FallBack: true, Log: log,
+					SoundSystem: r.SoundSystem, FallBack: true, Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks,
+					Processing: r.Processing, NoiseModel: model, CPULimitPercent: r.CPULimitPercent, Log: log,
 				})
+				if err != nil {
+					return nil, err
+				}
+				engine.SetMonitor(r.MonitorOn, r.MonitorGainDB)
+				return engine, nil
 			},
-			Devices: devices,
-			NewSoundcheck: func(input string) (ui.Soundcheck, error) {
-				return session.NewSoundcheck(input, store.Get().SoundSystem, log)
+			Devices:      devices,
+			SoundSystems: session.SoundSystems(),
+			NewSoundcheck: func(input, soundSystem string) (ui.Soundcheck, error) {
+				return session.NewSoundcheck(input, soundSystem, log)
 			},
 			ParseInvite: func(link string) (ui.Invite, error) {
 				invite, err := session.ParseInvite(link)
@@ -112,18 +117,22 @@ func (o desktopOptions) settings(log *slog.Logger) (*settings.Store, error) {
 	return store, err
 }
 
-func devices() (inputs, outputs []ui.Device, err error) {
-	in, out, err := session.Devices("")
+func devices(soundSystem string) (inputs, outputs []ui.Device, err error) {
+	in, out, err := session.Devices(soundSystem)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, d := range in {
-		inputs = append(inputs, ui.Device{ID: d.ID, Name: d.Name, Default: d.Default})
+		inputs = append(inputs, uiDevice(d))
 	}
 	for _, d := range out {
-		outputs = append(outputs, ui.Device{ID: d.ID, Name: d.Name, Default: d.Default})
+		outputs = append(outputs, uiDevice(d))
 	}
 	return inputs, outputs, nil
+}
+
+func uiDevice(d session.Device) ui.Device {
+	return ui.Device{ID: d.ID, Name: d.Name, Default: d.Default, Channels: d.Channels}
 }
 
 // hasDisplay tells whether a window can be opened at all.

@@ -100,26 +100,41 @@ func (b *topBar) draw(s session.Snapshot, now time.Time) {
 	}
 }
 
-// banner tells a problem in words across the window.
+// banner tells a problem in words across the window, or more quietly what is no problem.
 type banner struct {
-	text *widget.Label
-	view *fyne.Container
+	text    *widget.Label
+	back    *canvas.Rectangle
+	icon    *widget.Icon
+	view    *fyne.Container
+	problem bool
 }
 
 func newBanner() *banner {
 	b := &banner{text: newNote("", false)}
 	b.text.TextStyle.Bold = true
-	back := canvas.NewRectangle(shadeBanner)
-	icon := widget.NewIcon(theme.NewWarningThemedResource(theme.WarningIcon()))
-	b.view = container.NewStack(back, newInset(4, container.NewBorder(nil, nil, newInset(4, icon), nil, b.text)))
+	b.back, b.icon = canvas.NewRectangle(shadeRaised), widget.NewIcon(theme.InfoIcon())
+	b.view = container.NewStack(b.back, newInset(4, container.NewBorder(nil, nil, newInset(4, b.icon), nil, b.text)))
 	b.view.Hide()
 	return b
 }
 
-func (b *banner) set(text string) {
-	if b.text.Text == text {
+// set shows a problem or, without one, what is no problem; neither takes it away.
+func (b *banner) set(problem, quiet string) {
+	text := problem
+	if text == "" {
+		text = quiet
+	}
+	if b.text.Text == text && b.problem == (problem != "") {
 		return
 	}
+	b.problem = problem != ""
+	b.back.FillColor = shadeRaised
+	b.icon.SetResource(theme.InfoIcon())
+	if b.problem {
+		b.back.FillColor = shadeBanner
+		b.icon.SetResource(theme.NewWarningThemedResource(theme.WarningIcon()))
+	}
+	b.text.TextStyle.Bold = b.problem
 	b.text.SetText(text)
 	b.view.Hidden = text == ""
 	b.view.Refresh()

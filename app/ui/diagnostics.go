@@ -57,8 +57,11 @@ func diagnosticsText(w *words, s session.Snapshot) string {
 	line(w.say("diag.output"), "%s  ·  %s ms  ·  %d", self.OutputName, millis(self.RenderLatency), self.Underruns)
 	line(w.say("diag.encoder"), "%d kbit/s  ·  %s", self.EncoderBitrate/1000, modeWord(w, self.Mode))
 	line(w.say("diag.level"), "%s / %s dBFS  ·  %s / %s dBFS", levelText(self.Level.PeakDB), levelText(self.Level.RMSDB), levelText(self.OutputLevel.PeakDB), levelText(self.OutputLevel.RMSDB))
-	line(w.say("diag.processing"), "%s %s  ·  %s %s  ·  %s %s  ·  %s %s", w.say("own.echo"), yesNo(w, self.Processing.EchoCancellation), w.say("own.noise"), yesNo(w, self.Processing.NoiseSuppression),
-		w.say("own.gain"), yesNo(w, self.Processing.AutoGainControl), w.say("own.music"), yesNo(w, self.Processing.Music))
+	line(w.say("diag.loudness"), "%s LUFS  ·  %s dBTP", loudnessText(self.LoudnessLUFS), truePeakText(self.TruePeakDB))
+	line(w.say("diag.monitor"), "%s  ·  %s dB  ·  %s ms", yesNo(w, self.Monitor.On), gainText(self.Monitor.GainDB), millis(self.Monitor.Latency))
+	governorLines(w, line, self)
+	line(w.say("diag.processing"), "%s %s  ·  %s %s  ·  %s %s  ·  %s %s  ·  %s %s", w.say("own.echo"), yesNo(w, self.Processing.EchoCancellation), w.say("own.noise"), yesNo(w, self.Processing.NoiseSuppression),
+		w.say("own.gain"), yesNo(w, self.Processing.AutoGainControl), w.say("own.music"), yesNo(w, self.Processing.Music), w.say("prefs.highpass"), yesNo(w, self.Processing.HighPass))
 	line(w.say("diag.onair"), "%s  ·  %s  ·  %s", yesNo(w, s.OnAir.Live), w.say("onair.listeners", "n", fmt.Sprint(s.OnAir.Listeners)), s.OnAir.ListenerURL)
 	for _, text := range []string{s.Problem, self.Missing, s.OnAir.Problem} {
 		if text != "" {
@@ -71,10 +74,23 @@ func diagnosticsText(w *words, s session.Snapshot) string {
 		line(p.Name, "%s  ·  %s  (%s)", quality, pathText(w, p.Link, s.ServerRTT), p.ID)
 		line("    "+w.say("diag.packets"), "%d  ·  %d  ·  %d  ·  %d", p.Link.PacketsReceived, p.Link.PacketsDirect, p.Link.PacketsForward, p.Link.PacketsLost)
 		line("    "+w.say("diag.buffer"), "%s ms  ·  %.2f %%", millis(p.TargetDelay), 100*p.ConcealedRatio)
+		for _, o := range p.Outlook {
+			line("    "+w.say("diag.outlook"), "%s ms  ·  %.3f %%", millis(o.Delay), 100*o.LostRatio)
+		}
+		line("    "+w.say("diag.protection"), "%d  ·  %d  ·  %.2f %%  ·  %d", p.Link.RedundantDepth, p.Link.RedundantSpread, 100*p.Link.RepairedRatio, p.Link.Retransmitted)
 		line("    "+w.say("diag.level.one"), "%s / %s dBFS", levelText(p.Level.PeakDB), levelText(p.Level.RMSDB))
 		line("    "+w.say("diag.strip"), "%s dB  ·  %s  ·  %s %s", gainText(p.Strip.GainDB), panText(p.Strip.Pan), w.say("strip.mute"), yesNo(w, p.Strip.Mute))
 	}
 	return b.String()
+}
+
+// governorLines are the load and what it made the governor do.
+func governorLines(w *words, line func(label, format string, args ...any), self session.Self) {
+	g, l := self.Governor, self.Governor.Load
+	line(w.say("diag.governor"), "%d  ·  %s  ·  %s", g.Step, modeWord(w, g.Mode), w.tell(g.Said))
+	line(w.say("diag.load"), "%.0f %%  ·  %.0f %%  ·  %.0f %%", l.CPUPercent, l.MachinePercent, l.CPULimitPercent)
+	line(w.say("diag.frames"), "%.0f %%  ·  %.0f %%  ·  %s ms", 100*l.CaptureRatio, 100*l.PlayoutRatio, millis(l.Late))
+	line(w.say("diag.memory"), "%.0f MB", float64(l.MemoryBytes)/1e6)
 }
 
 func yesNo(w *words, yes bool) string {

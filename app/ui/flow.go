@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -46,23 +47,29 @@ func (w *window) stop() {
 func (w *window) runDraw(ctx context.Context) {
 	tick := time.NewTicker(frameEvery)
 	defer tick.Stop()
+	var drawn time.Time
+	var governor time.Duration
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			if w.busy.Swap(true) {
+			run := w.live.Load()
+			if !w.away.due(now, drawn, governor, func(resting bool) { setHidden(run, resting) }) || w.busy.Swap(true) {
 				continue
 			}
+			drawn, governor = now, 0
 			var snap *session.Snapshot
-			if run := w.live.Load(); run != nil {
+			if run != nil {
 				s := run.engine.Snapshot()
-				snap = &s
+				snap, governor = &s, s.Self.Governor.MeterInterval
 			}
+			resting := w.away.resting
 			level := w.check.level()
 			fyne.Do(func() {
 				w.busy.Store(false)
 				if ctx.Err() == nil {
+					w.resting = resting
 					w.draw(snap, level, now)
 				}
 			})
@@ -72,11 +79,11 @@ func (w *window) runDraw(ctx context.Context) {
 
 // runDevices lists the devices again and again, since they come and go.
 func (w *window) runDevices(ctx context.Context) {
-	const every = 5 * time.Second
+	const every = 2 * time.Second
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for failed := false; ; {
-		inputs, outputs, err := w.opts.Backend.Devices()
+		inputs, outputs, err := w.opts.Backend.Devices(w.store.Get().SoundSystem)
 		if err != nil && !failed {
 			w.log.Warn("devices cannot be listed", "error", err)
 		}
@@ -85,6 +92,7 @@ func (w *window) runDevices(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-w.relist:
 		case <-tick.C:
 		}
 	}
@@ -112,11 +120,9 @@ func sameDevices(a, b []Device) bool {
 
 // startJoin closes the soundcheck, makes the session and runs it.
 func (w *window) startJoin(r JoinRequest, prefs settings.Settings) {
-	w.save(func(s *settings.Settings) {
-		language, size := s.Language, s.Window
-		*s = prefs
-		s.Language, s.Window = language, size
-	})
+	w.save(func(s *settings.Settings) { s.Server, s.Room, s.Name = prefs.Server, prefs.Room, prefs.Name })
+	r.SoundSystem, r.CPULimitPercent = prefs.SoundSystem, prefs.CPULimitPercent
+	r.MonitorOn, r.MonitorGainDB = prefs.MonitorOn, prefs.MonitorGainDB
 	w.tasks.Go(func() {
 		w.check.pause(w.ctx)
 		engine, err := w.opts.Backend.Join(r)
@@ -138,7 +144,7 @@ func (w *window) startJoin(r JoinRequest, prefs settings.Settings) {
 func (w *window) joinFailed(err error) {
 	w.join.busy(false)
 	w.join.fail(w.desk.words.tell(err.Error()))
-	w.check.want(w.store.Get().Input)
+	w.checkInput(w.store.Get().Input)
 }
 
 func (w *window) joined(run *running, room string) {
@@ -174,16 +180,48 @@ func (w *window) left(run *running, err error) {
 }
 
 func (w *window) setProcessing(p session.Processing) {
-	w.run.engine.SetProcessing(p)
+	if w.run != nil {
+		w.run.engine.SetProcessing(p)
+	}
 	w.save(func(s *settings.Settings) { s.Processing = p })
 }
 
 func (w *window) setMode(m session.Mode) {
-	w.run.engine.SetMode(m)
+	if w.run != nil {
+		w.run.engine.SetMode(m)
+	}
 	w.save(func(s *settings.Settings) { s.Mode = m })
 }
 
+// setMonitor lets performers hear themselves at once; keepMonitor saves it when the fader rests.
+func (w *window) setMonitor(on bool, gainDB float64) {
+	if w.run != nil {
+		w.run.engine.SetMonitor(on, gainDB)
+	}
+	next := w.prefs.now
+	next.MonitorOn, next.MonitorGainDB = on, gainDB
+	w.prefs.set(next)
+	w.unkept = time.Now()
+}
+
+func (w *window) keepMonitor() {
+	if w.unkept.IsZero() {
+		return
+	}
+	w.unkept = time.Time{}
+	on, gainDB := w.prefs.now.MonitorOn, w.prefs.now.MonitorGainDB
+	w.save(func(s *settings.Settings) { s.MonitorOn, s.MonitorGainDB = on, gainDB })
+}
+
+func (w *window) setCPULimit(percent int) {
+	if w.run != nil {
+		w.run.engine.SetCPULimit(percent)
+	}
+	w.save(func(s *settings.Settings) { s.CPULimitPercent = percent })
+}
+
 func (w *window) pickLanguage(language string) {
+	w.keepMonitor()
 	w.save(func(s *settings.Settings) { s.Language = language })
 	w.opts.Lang = ""
 	if err := w.build(); err != nil {
@@ -193,33 +231,59 @@ func (w *window) pickLanguage(language string) {
 
 func (w *window) pickInput(spec string) {
 	w.save(func(s *settings.Settings) { s.Input = spec })
-	w.join.prefs.Input, w.join.input.value = spec, spec
-	w.pickDevice(func(e Engine) error { return e.SetInput(spec) })
+	w.hand(func(e Engine) error { return e.SetInput(spec) })
 }
 
 func (w *window) pickOutput(spec string) {
 	w.save(func(s *settings.Settings) { s.Output = spec })
-	w.join.prefs.Output, w.join.output.value = spec, spec
-	w.pickDevice(func(e Engine) error { return e.SetOutput(spec) })
+	w.hand(func(e Engine) error { return e.SetOutput(spec) })
 }
 
-// pickDevice hands a device to the session, which may take a while.
-func (w *window) pickDevice(set func(Engine) error) {
-	w.offerDevices()
+// pickSoundSystem begins with the default devices of another sound system, since each has names of its own.
+func (w *window) pickSoundSystem(name string) {
+	w.save(func(s *settings.Settings) {
+		s.SoundSystem = name
+		for _, spec := range []*string{&s.Input, &s.Output} {
+			if strings.HasPrefix(*spec, defaultDevice) {
+				*spec = defaultDevice
+			}
+		}
+	})
+	select {
+	case w.relist <- struct{}{}:
+	default: // they will be
+	}
+	input, output := w.store.Get().Input, w.store.Get().Output
+	w.hand(func(e Engine) error {
+		return errors.Join(e.SetSoundSystem(name), e.SetInput(input), e.SetOutput(output))
+	})
+}
+
+// hand gives a device to the session, which may take a while.
+func (w *window) hand(set func(Engine) error) {
 	if w.run == nil {
 		return
 	}
 	engine := w.run.engine
 	w.tasks.Go(func() {
+		w.handing.Lock()
+		defer w.handing.Unlock()
 		if err := set(engine); err != nil {
 			fyne.Do(func() { w.tell(w.desk.say("prefs.device.failed", "error", w.desk.words.tell(err.Error()))) })
 		}
 	})
 }
 
+// save changes the settings and shows them wherever they stand.
 func (w *window) save(change func(*settings.Settings)) {
 	if err := w.store.Update(change); err != nil {
 		w.log.Warn("settings are not saved", "error", err)
 		w.tell(w.desk.say("prefs.notsaved", "error", err.Error()))
 	}
+	now := w.store.Get()
+	w.join.set(now)
+	if !w.unkept.IsZero() {
+		now.MonitorOn, now.MonitorGainDB = w.prefs.now.MonitorOn, w.prefs.now.MonitorGainDB
+	}
+	w.prefs.set(now)
 }

@@ -39,7 +39,8 @@ type joinScreen struct {
 type joinActions struct {
 	parse func(link string) (Invite, error)
 	join  func(JoinRequest, settings.Settings)
-	input func(spec string) // the soundcheck follows
+	keep  func(change func(*settings.Settings)) // what was chosen
+	input func(spec string)                     // the soundcheck follows
 }
 
 func newJoinScreen(d *desk, prefs settings.Settings, act joinActions) *joinScreen {
@@ -54,18 +55,19 @@ func newJoinScreen(d *desk, prefs settings.Settings, act joinActions) *joinScree
 	j.room.SetText(prefs.Room)
 	j.name.SetText(prefs.Name)
 	j.invite.OnChanged = j.invited
-	j.input = newDeviceChoice(d, prefs.Input, func(spec string) { j.prefs.Input = spec; act.input(spec) })
-	j.output = newDeviceChoice(d, prefs.Output, func(spec string) { j.prefs.Output = spec })
+	j.input = newDeviceChoice(d, false, prefs.Input, func(spec string) {
+		act.keep(func(s *settings.Settings) { s.Input = spec })
+		act.input(spec)
+	})
+	j.output = newDeviceChoice(d, true, prefs.Output, func(spec string) { act.keep(func(s *settings.Settings) { s.Output = spec }) })
 	j.phones = newChoice(d, j.pickPhones, "yes", d.say("join.phones.yes"), "no", d.say("join.phones.no"))
-	j.modes = newChoice(d, func(m string) { j.prefs.Mode = session.Mode(m); j.modes.set(m) },
-		string(session.ModeStudio), d.say("mode.studio"), string(session.ModeLive), d.say("mode.live"), string(session.ModeSafe), d.say("mode.safe"))
-	j.modes.set(string(prefs.Mode))
+	j.modes = newModeChoice(d, func(m session.Mode) { act.keep(func(s *settings.Settings) { s.Mode = m }) })
 	j.join = newButton(d, buttonPrimary, d.say("join.join"), j.submit).large(sizeLarge, 46)
 	for _, e := range []*textEntry{j.invite, j.server, j.room, j.name} {
 		e.OnSubmitted = func(string) { j.submit() }
 	}
-	j.showPhones()
 	j.build()
+	j.set(prefs)
 	return j
 }
 
@@ -82,10 +84,10 @@ func (j *joinScreen) build() {
 	level := container.NewBorder(nil, nil, nil, withWidth(56, centred(j.peak)), j.meter)
 	sound := newColumn(9, -1,
 		newText(d.say("join.sound"), sizeLarge, shadeText, true),
-		caption(d, d.say("join.input"), j.input.list),
+		caption(d, d.say("join.input"), j.input.row),
 		level,
 		newNote(d.say("join.level.note"), true),
-		caption(d, d.say("join.output"), j.output.list),
+		caption(d, d.say("join.output"), j.output.row),
 		caption(d, d.say("join.phones"), j.phones.row),
 		j.phoneOK,
 	)
@@ -132,8 +134,18 @@ func (j *joinScreen) takeOver(old *joinScreen) {
 }
 
 func (j *joinScreen) pickPhones(answer string) {
-	j.prefs.Headphones = answer == "yes"
-	j.prefs.Processing.EchoCancellation = !j.prefs.Headphones
+	j.act.keep(func(s *settings.Settings) {
+		s.Headphones = answer == "yes"
+		s.Processing.EchoCancellation = !s.Headphones
+	})
+}
+
+// set shows the settings; who and where stay as they were typed.
+func (j *joinScreen) set(prefs settings.Settings) {
+	j.prefs = prefs
+	j.input.set(prefs.Input)
+	j.output.set(prefs.Output)
+	j.modes.set(string(prefs.Mode))
 	j.showPhones()
 }
 

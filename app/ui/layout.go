@@ -127,6 +127,13 @@ func (f fixedWidth) MinSize(objects []fyne.CanvasObject) fyne.Size {
 	return fyne.NewSize(f.width, h)
 }
 
+// newGap is room between two objects of a column.
+func newGap(height float32) *canvas.Rectangle {
+	gap := canvas.NewRectangle(shadeClear)
+	gap.SetMinSize(fyne.NewSize(1, height))
+	return gap
+}
+
 // newCard puts content on a raised surface with a margin.
 func newCard(margin float32, content fyne.CanvasObject) *fyne.Container {
 	back := canvas.NewRectangle(shadeCard)

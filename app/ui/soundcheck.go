@@ -9,23 +9,25 @@ import (
 
 // soundchecks keeps the soundcheck of the wanted microphone open. One goroutine, run, opens and closes.
 type soundchecks struct {
-	open    func(input string) (Soundcheck, error)
+	open    func(input, soundSystem string) (Soundcheck, error)
 	failed  func(error)
 	wanted  chan soundcheckWish // holds the newest wish; an older one is dropped
 	current atomic.Pointer[Soundcheck]
 }
 
 type soundcheckWish struct {
-	input string        // empty: none
-	done  chan struct{} // closed when it is so; may be nil
+	input, soundSystem string        // no input: none
+	done               chan struct{} // closed when it is so; may be nil
 }
 
-func newSoundchecks(open func(string) (Soundcheck, error), failed func(error)) *soundchecks {
+func newSoundchecks(open func(input, soundSystem string) (Soundcheck, error), failed func(error)) *soundchecks {
 	return &soundchecks{open: open, failed: failed, wanted: make(chan soundcheckWish, 1)}
 }
 
-// want asks for the soundcheck of an input. It never blocks.
-func (c *soundchecks) want(input string) { c.wish(soundcheckWish{input: input}) }
+// want asks for the soundcheck of an input of a sound system. It never blocks.
+func (c *soundchecks) want(input, soundSystem string) {
+	c.wish(soundcheckWish{input: input, soundSystem: soundSystem})
+}
 
 func (c *soundchecks) wish(next soundcheckWish) {
 	for {
@@ -62,12 +64,12 @@ func (c *soundchecks) level() session.Level {
 }
 
 func (c *soundchecks) run(ctx context.Context) {
-	input := ""
+	var open soundcheckWish
 	stop := func() {
 		if old := c.current.Swap(nil); old != nil {
 			(*old).Close()
 		}
-		input = ""
+		open = soundcheckWish{}
 	}
 	defer stop()
 	for {
@@ -75,10 +77,10 @@ func (c *soundchecks) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case next := <-c.wanted:
-			if next.input != input || next.input == "" {
+			if next.input != open.input || next.soundSystem != open.soundSystem || next.input == "" {
 				stop()
-				c.begin(next.input)
-				input = next.input
+				c.begin(next)
+				open = next
 			}
 			if next.done != nil {
 				close(next.done)
@@ -87,11 +89,11 @@ func (c *soundchecks) run(ctx context.Context) {
 	}
 }
 
-func (c *soundchecks) begin(input string) {
-	if input == "" {
+func (c *soundchecks) begin(w soundcheckWish) {
+	if w.input == "" {
 		return
 	}
-	check, err := c.open(input)
+	check, err := c.open(w.input, w.soundSystem)
 	if err != nil {
 		c.failed(err)
 		return

@@ -20,6 +20,8 @@ type stage struct {
 	own     *ownStrip
 	strips  []*performerStrip
 	row     *fyne.Container
+	scroll  *container.Scroll
+	detail  *linkDetail
 	empty   *fyne.Container
 	veil    *fyne.Container
 	veilTop *canvas.Text
@@ -45,8 +47,9 @@ func newStage(d *desk, engine Engine, act ownActions) *stage {
 	note.Alignment = fyne.TextAlignCenter
 	s.empty = container.NewCenter(newColumn(6, -1, centred(newText(d.say("stage.alone"), sizeTitle, shadeDim, true)), withWidth(320, note)))
 	s.makeVeil()
+	s.detail, s.scroll = newLinkDetail(d), container.NewHScroll(s.row)
 	side := newInset(6, container.NewBorder(s.tabs.row, nil, nil, nil, newInset(4, container.NewStack(s.onAir.view, s.chat.view))))
-	middle := container.NewStack(container.NewHScroll(s.row), s.empty, s.veil)
+	middle := container.NewStack(s.scroll, s.empty, s.detail.view, s.veil)
 	s.view = container.New(stageLayout{}, s.own.view, middle, side, canvas.NewRectangle(shadeOutline), canvas.NewRectangle(shadeOutline))
 	s.showTab(tabOnAir)
 	return s
@@ -70,12 +73,13 @@ func (s *stage) showTab(tab string) {
 	s.view.Refresh()
 }
 
-func (s *stage) draw(snap session.Snapshot, now time.Time) {
+func (s *stage) draw(snap session.Snapshot, resting bool, now time.Time) {
 	s.own.draw(snap.Self, now)
 	s.keepStrips(snap.Performers)
 	for i, strip := range s.strips {
 		strip.draw(snap.Performers[i], snap.ServerRTT, now)
 	}
+	s.detail.draw(snap.Performers, snap.ServerRTT, now)
 	if s.tab == tabOnAir {
 		s.onAir.draw(snap, now)
 	}
@@ -85,7 +89,18 @@ func (s *stage) draw(snap session.Snapshot, now time.Time) {
 		chat += " (" + strconv.Itoa(s.chat.unread) + ")"
 	}
 	s.tabs.buttons[1].setText(chat)
-	s.drawVeil(snap)
+	s.drawVeil(snap, resting)
+}
+
+// showDetail tells more of a performer's connection, or hides it again.
+func (s *stage) showDetail(id string) {
+	for _, strip := range s.strips {
+		if strip.id == id {
+			left := strip.view.Position().X - s.scroll.Offset.X
+			s.detail.toggle(id, left, left+strip.view.Size().Width)
+		}
+	}
+	s.view.Refresh()
 }
 
 // keepStrips makes strips for those who came and drops those of who left.
@@ -105,7 +120,7 @@ func (s *stage) keepStrips(performers []session.Performer) {
 	for _, p := range performers {
 		strip := old[p.ID]
 		if strip == nil {
-			strip = newPerformerStrip(s.desk, p.ID, func(set session.Strip) { s.engine.SetStrip(p.ID, set) })
+			strip = newPerformerStrip(s.desk, p.ID, func(set session.Strip) { s.engine.SetStrip(p.ID, set) }, func() { s.showDetail(p.ID) })
 		}
 		s.strips, s.row.Objects = append(s.strips, strip), append(s.row.Objects, strip.view)
 	}
@@ -113,12 +128,14 @@ func (s *stage) keepStrips(performers []session.Performer) {
 	s.view.Refresh()
 }
 
-func (s *stage) drawVeil(snap session.Snapshot) {
+func (s *stage) drawVeil(snap session.Snapshot, resting bool) {
 	var top, sub string
-	switch snap.State {
-	case session.StateConnecting:
+	switch {
+	case resting:
+		top, sub = s.desk.say("stage.resting"), s.desk.say("stage.resting.note")
+	case snap.State == session.StateConnecting:
 		top, sub = s.desk.say("stage.connecting"), s.desk.say("stage.connecting.note")
-	case session.StateReconnecting:
+	case snap.State == session.StateReconnecting:
 		top, sub = s.desk.say("stage.reconnecting"), s.desk.say("stage.reconnecting.note")
 	}
 	if s.veilTop.Text == top {

@@ -22,23 +22,27 @@ type performerStrip struct {
 	quality *canvas.Text
 	path    *canvas.Text
 	loss    *canvas.Text
+	buffer  *canvas.Text
+	detail  *button
 	meter   *meter
 	peak    *canvas.Text
 	control *stripControl
 	view    *fyne.Container
 }
 
-func newPerformerStrip(d *desk, id string, send func(session.Strip)) *performerStrip {
+func newPerformerStrip(d *desk, id string, send func(session.Strip), detail func()) *performerStrip {
 	s := &performerStrip{
 		desk: d, id: id, name: newName(""), dot: canvas.NewCircle(shadeFaint),
 		quality: newText("", sizeText, shadeDim, true), path: newText("", sizeCaption, shadeDim, false),
-		loss: newText("", sizeCaption, shadeDim, false), meter: newMeter(true, true, 30),
+		loss: newText("", sizeCaption, shadeDim, false), buffer: newText("", sizeCaption, shadeDim, false),
+		detail: newButton(d, buttonPlain, "…", detail).large(sizeText, 20), meter: newMeter(true, true, 30),
 		peak: newText("-∞", sizeText, shadeDim, true), control: newStripControl(d, true, false, send),
 	}
 	s.peak.Alignment = fyne.TextAlignCenter
 	c := s.control
 	dot := container.NewCenter(container.NewGridWrap(fyne.NewSize(9, 9), s.dot))
-	link := newColumn(1, -1, container.NewHBox(dot, s.quality), s.path, s.loss)
+	head := container.NewBorder(nil, nil, container.NewHBox(dot, s.quality), s.detail)
+	link := newColumn(1, -1, head, s.path, s.loss, s.buffer)
 	middle := container.NewHBox(layout.NewSpacer(), c.gain, s.meter, layout.NewSpacer())
 	pan := container.NewBorder(nil, nil, nil, withWidth(28, c.panText), c.pan)
 	body := newColumn(6, 2, s.name, newInset(2, link), middle, s.peak, c.exact.entry, pan, newRow(4, c.mute, c.solo))
@@ -50,7 +54,7 @@ func newPerformerStrip(d *desk, id string, send func(session.Strip)) *performerS
 func (s *performerStrip) spots(name string) {
 	c := s.control
 	for what, o := range map[string]fyne.CanvasObject{
-		"gain": c.gain, "gain-entry": c.exact.entry, "pan": c.pan, "mute": c.mute, "solo": c.solo, "meter": s.meter,
+		"gain": c.gain, "gain-entry": c.exact.entry, "pan": c.pan, "mute": c.mute, "solo": c.solo, "meter": s.meter, "detail": s.detail,
 	} {
 		s.desk.spots["strip."+name+"."+what] = o
 	}
@@ -84,6 +88,11 @@ func (s *performerStrip) drawLink(p session.Performer, serverRTT time.Duration) 
 		lossShade = shadeFair
 	}
 	setText(s.loss, s.desk.say("link.loss", "percent", fmt.Sprintf("%.1f", 100*p.ConcealedRatio)), lossShade)
+	buffer := ""
+	if p.TargetDelay > 0 {
+		buffer = s.desk.say("link.buffer", "ms", millis(p.TargetDelay))
+	}
+	setText(s.buffer, buffer, shadeDim)
 }
 
 // qualityWord is a connection's quality in one word and its colour.
@@ -114,9 +123,11 @@ func pathText(w *words, l session.Link, serverRTT time.Duration) string {
 
 // millis is a duration in whole milliseconds, in tenths below ten.
 func millis(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	if ms < 10 {
+	ms := inMillis(d)
+	if ms < 9.95 {
 		return fmt.Sprintf("%.1f", ms)
 	}
 	return fmt.Sprintf("%.0f", ms)
 }
+
+func inMillis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/app"
@@ -35,17 +36,22 @@ type Options struct {
 // are called outside the main goroutine.
 type Backend struct {
 	Join          func(JoinRequest) (Engine, error)
-	Devices       func() (inputs, outputs []Device, err error)
-	NewSoundcheck func(input string) (Soundcheck, error)
+	Devices       func(soundSystem string) (inputs, outputs []Device, err error)
+	SoundSystems  []string // that this kind of computer may have
+	NewSoundcheck func(input, soundSystem string) (Soundcheck, error)
 	ParseInvite   func(link string) (Invite, error)
 }
 
-// JoinRequest is what a performer asked for on the join screen.
+// JoinRequest is what a performer asked for, on the join screen and in the settings.
 type JoinRequest struct {
 	Server, Room, Name, Token string
 	Input, Output             string // device specs such as "device" or "device:ID"
 	Mode                      session.Mode
 	Processing                session.Processing
+	SoundSystem               string // empty chooses
+	CPULimitPercent           int    // of one core; 0 for none
+	MonitorOn                 bool
+	MonitorGainDB             float64
 }
 
 // Invite is what an invite link holds.
@@ -55,6 +61,7 @@ type Invite struct{ Server, Room, Token string }
 type Device struct {
 	ID, Name string
 	Default  bool
+	Channels int // 0 when unknown
 }
 
 // Engine is a session as the window uses it. Every method is safe from any goroutine; only Run,
@@ -62,6 +69,8 @@ type Device struct {
 type Engine interface {
 	Run(ctx context.Context) error // until ctx ends or the session cannot go on
 	Snapshot() session.Snapshot
+	SetHidden(hidden bool)
+	SetCPULimit(percent int)
 	Microphone
 	Mixer
 	Broadcast
@@ -74,6 +83,8 @@ type Microphone interface {
 	SetMode(m session.Mode)
 	SetInput(spec string) error
 	SetOutput(spec string) error
+	SetSoundSystem(name string) error // of inputs and outputs that are set from then on
+	SetMonitor(on bool, gainDB float64)
 }
 
 // Mixer is what the performer hears: one strip for each of the others, by participant id.
@@ -106,6 +117,8 @@ func Run(opts Options) error {
 		return fmt.Errorf("open the window: %w", err)
 	}
 	a.Lifecycle().SetOnStarted(w.start)
+	a.Lifecycle().SetOnExitedForeground(func() { w.away.leave(time.Now()) })
+	a.Lifecycle().SetOnEnteredForeground(w.away.enter)
 	w.win.SetOnClosed(w.closed)
 	w.win.SetMaster()
 	w.win.ShowAndRun()
@@ -116,6 +129,7 @@ func Run(opts Options) error {
 // closed ends the drawing and keeps the window's size for next time.
 func (w *window) closed() {
 	w.end()
+	w.keepMonitor()
 	size := w.win.Canvas().Size()
 	w.save(func(s *settings.Settings) { s.Window = settings.Window{Width: size.Width, Height: size.Height} })
 }

@@ -31,6 +31,7 @@ const (
 const (
 	frameEvery = time.Second / 16 // drawn frames; every one paints the whole window, so more would cost
 	noticeFor  = 8 * time.Second
+	keepAfter  = time.Second / 2 // a fader that moves is not saved at every step
 )
 
 // running is a session under way.
@@ -64,19 +65,26 @@ type window struct {
 	muted, held     bool // held: Space is down and muted
 	notice          string
 	noticeAt        time.Time
+	quiet           quietWords
+	unkept          time.Time // when the monitor was set that is not saved yet; zero without
 	mapPath         string
 	mapped          time.Time
 
-	live  atomic.Pointer[running] // the same as run, for the drawing goroutine
-	check *soundchecks
-	busy  atomic.Bool // a frame waits to be drawn
-	ctx   context.Context
-	end   context.CancelFunc
-	tasks sync.WaitGroup
+	live   atomic.Pointer[running] // the same as run, for the drawing goroutine
+	away   away
+	relist chan struct{} // 1 slot: devices are to be listed now
+	check  *soundchecks
+	busy   atomic.Bool // a frame waits to be drawn
+	ctx    context.Context
+	end    context.CancelFunc
+	tasks  sync.WaitGroup
+
+	handing sync.Mutex // held by the one task that hands a device over
+	resting bool       // nobody has looked for a long while: this is the last picture
 }
 
 func newWindow(a fyne.App, opts Options) (*window, error) {
-	w := &window{opts: opts, log: opts.Log, store: opts.Settings, app: a, look: newLook(), mapPath: os.Getenv(uiMapVariable)}
+	w := &window{opts: opts, log: opts.Log, store: opts.Settings, app: a, look: newLook(), mapPath: os.Getenv(uiMapVariable), relist: make(chan struct{}, 1)}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
@@ -125,11 +133,14 @@ func (w *window) build() error {
 		},
 	}
 	typed := w.join
-	w.join = newJoinScreen(w.desk, prefs, joinActions{parse: w.opts.Backend.ParseInvite, join: w.startJoin, input: w.check.want})
+	w.join = newJoinScreen(w.desk, prefs, joinActions{parse: w.opts.Backend.ParseInvite, join: w.startJoin, keep: w.save, input: w.checkInput})
 	if typed != nil {
 		w.join.takeOver(typed)
 	}
-	w.prefs = newPrefsPage(w.desk, prefs, prefsActions{language: w.pickLanguage, input: w.pickInput, output: w.pickOutput})
+	w.prefs = newPrefsPage(w.desk, prefs, w.opts.Backend.SoundSystems, prefsActions{
+		language: w.pickLanguage, soundSystem: w.pickSoundSystem, input: w.pickInput, output: w.pickOutput,
+		processing: w.setProcessing, mode: w.setMode, monitor: w.setMonitor, cpuLimit: w.setCPULimit,
+	})
 	w.diag = newDiagnosticsPage(w.desk)
 	w.about = newAboutPage(w.desk, w.opts.Version, w.look.complete())
 	w.bar = newTopBar(w.desk, barActions{show: w.show, leave: w.leave, mute: w.toggleMute})
@@ -150,7 +161,10 @@ func (w *window) build() error {
 
 func (w *window) newStage() {
 	engine := w.run.engine
-	w.stage = newStage(w.desk, engine, ownActions{mute: w.toggleMute, processing: w.setProcessing, mode: w.setMode})
+	w.stage = newStage(w.desk, engine, ownActions{
+		mute: w.toggleMute, processing: w.setProcessing, mode: w.setMode,
+		monitor: func(on bool) { w.setMonitor(on, w.prefs.now.MonitorGainDB) },
+	})
 }
 
 // show brings up a page; the stage needs a session, the join screen none.
@@ -170,9 +184,12 @@ func (w *window) show(p page) {
 	w.body.Refresh()
 	w.bar.setPage(p, w.run != nil)
 	if p == pageJoin && w.ctx.Err() == nil {
-		w.check.want(w.store.Get().Input)
+		w.checkInput(w.store.Get().Input)
 	}
 }
+
+// checkInput lets the soundcheck listen to an input.
+func (w *window) checkInput(input string) { w.check.want(input, w.store.Get().SoundSystem) }
 
 func (w *window) offerDevices() {
 	w.join.input.offer(w.inputs)
@@ -199,6 +216,7 @@ func (w *window) keys() {
 	w.win.Canvas().AddShortcut(ctrlM, func(fyne.Shortcut) { w.toggleMute() })
 	w.win.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) {
 		if e.Name == fyne.KeyEscape && w.run != nil {
+			w.stage.detail.hide()
 			w.show(pageStage)
 		}
 	})
@@ -247,6 +265,9 @@ func (w *window) tell(text string) { w.notice, w.noticeAt = text, time.Now() }
 
 // draw shows one frame: a session's snapshot, or the soundcheck's level on the join screen.
 func (w *window) draw(snap *session.Snapshot, level session.Level, now time.Time) {
+	if !w.unkept.IsZero() && now.Sub(w.unkept) > keepAfter {
+		w.keepMonitor()
+	}
 	problem := ""
 	if now.Sub(w.noticeAt) < noticeFor {
 		problem = w.notice
@@ -255,7 +276,7 @@ func (w *window) draw(snap *session.Snapshot, level session.Level, now time.Time
 		if w.page == pageJoin {
 			w.join.draw(level, now)
 		}
-		w.banner.set(problem)
+		w.banner.set(problem, "")
 		w.drawMap(now)
 		return
 	}
@@ -263,11 +284,14 @@ func (w *window) draw(snap *session.Snapshot, level session.Level, now time.Time
 	if snap.Problem != "" {
 		problem = w.desk.words.tell(snap.Problem)
 	}
-	w.banner.set(problem)
+	quiet := w.desk.words.tell(w.quiet.next(snap.Self.Governor, snap.Self.Mode, now))
+	w.banner.set(problem, quiet)
 	w.bar.draw(*snap, now)
 	switch w.page {
 	case pageStage:
-		w.stage.draw(*snap, now)
+		w.stage.draw(*snap, w.resting, now)
+	case pagePrefs:
+		w.prefs.draw(snap.Self)
 	case pageDiagnostics:
 		w.diag.draw(*snap, now)
 	}

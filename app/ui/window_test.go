@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +69,17 @@ func (e *scriptedEngine) SetOutput(spec string) error {
 	e.note("output "+spec, func() {})
 	return nil
 }
+func (e *scriptedEngine) SetSoundSystem(name string) error {
+	e.note("soundsystem "+name, func() {})
+	return nil
+}
+func (e *scriptedEngine) SetMonitor(on bool, gainDB float64) {
+	e.note("monitor", func() { e.snap.Self.Monitor = session.Monitor{On: on, GainDB: gainDB, Latency: 12 * time.Millisecond} })
+}
+func (e *scriptedEngine) SetHidden(hidden bool) { e.note(fmt.Sprint("hidden ", hidden), func() {}) }
+func (e *scriptedEngine) SetCPULimit(percent int) {
+	e.note(fmt.Sprint("cpulimit ", percent), func() {})
+}
 func (e *scriptedEngine) SetStrip(id string, s session.Strip) {
 	e.note("strip", func() { e.strips[id] = s })
 }
@@ -96,8 +108,9 @@ func testWindow(t *testing.T, engine *scriptedEngine, joinErr error, edit func(*
 			}
 			return engine, nil
 		},
-		Devices:       func() ([]Device, []Device, error) { return []Device{{ID: "m", Name: "Mic"}}, nil, nil },
-		NewSoundcheck: func(string) (Soundcheck, error) { return quietCheck{}, nil },
+		Devices:       func(string) ([]Device, []Device, error) { return []Device{{ID: "m", Name: "Mic"}}, nil, nil },
+		SoundSystems:  []string{"pulse", "alsa"},
+		NewSoundcheck: func(string, string) (Soundcheck, error) { return quietCheck{}, nil },
 		ParseInvite: func(link string) (Invite, error) {
 			i, err := session.ParseInvite(link)
 			return Invite(i), err

@@ -1,0 +1,87 @@
+package ui
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"gasso/app/session"
+)
+
+func TestDetailTellsWhatOtherBuffersWouldCost(t *testing.T) {
+	e := newScriptedEngine()
+	ms := time.Millisecond
+	e.snap.Performers[0].TargetDelay = 18 * ms
+	e.snap.Performers[0].Outlook = []session.Outlook{{Delay: 13 * ms, LostRatio: 0.021}, {Delay: 18 * ms, LostRatio: 0.004}, {Delay: 23 * ms, LostRatio: 0.0002}}
+	e.snap.Performers[0].Link = session.Link{Direct: true, Forwarded: true, DirectRTT: 4 * ms, RedundantDepth: 2, RepairedRatio: 0.05}
+	w := testWindow(t, e, nil, nil)
+	joinRoom(t, w, e)
+	w.drawNow(e)
+	aki, noor := w.stage.strips[0], w.stage.strips[1]
+	if aki.buffer.Text != "buffer 18 ms" || noor.buffer.Text != "" {
+		t.Errorf("strips show %q and %q", aki.buffer.Text, noor.buffer.Text)
+	}
+	test.Tap(aki.detail)
+	w.drawNow(e)
+	var lines []string
+	detail := w.stage.detail
+	for _, row := range detail.rows {
+		lines = append(lines, row.Text)
+	}
+	want := []string{"At 13 ms you would lose 2.1 %", "At 18 ms you would lose 0.4 %", "At 23 ms you would lose 0.02 %"}
+	if !detail.view.Visible() || !slices.Equal(lines, want) || detail.rows[1].Color != shadeAccent || detail.rows[0].Color != shadeDim {
+		t.Errorf("shown %v: %q", detail.view.Visible(), lines)
+	}
+	if !strings.Contains(detail.guard.Text, "2 earlier ones") || !strings.Contains(detail.path.Text, "directly (4.0 ms") || !strings.Contains(detail.filled.Text, "5.0 %") {
+		t.Errorf("it says %q, %q and %q", detail.guard.Text, detail.path.Text, detail.filled.Text)
+	}
+	test.Tap(noor.detail)
+	w.drawNow(e)
+	if len(detail.rows) != 1 || detail.rows[0].Text != w.desk.say("detail.outlook.none") || detail.name.Text != "Noor" {
+		t.Errorf("without an outlook it shows %d lines of %s", len(detail.rows), detail.name.Text)
+	}
+	test.Tap(noor.detail)
+	if detail.view.Visible() {
+		t.Error("a second press does not close it")
+	}
+	test.Tap(aki.detail)
+	e.note("", func() { e.snap.Performers = e.snap.Performers[1:] })
+	w.drawNow(e)
+	if detail.view.Visible() {
+		t.Error("the detail of who left stays")
+	}
+}
+
+func TestPercentHasTheDecimalsThatMeanSomething(t *testing.T) {
+	for ratio, want := range map[float64]string{0: "0", 0.00001: "0", 0.0002: "0.02", 0.004: "0.4", 0.021: "2.1", 0.12: "12", 1: "100"} {
+		if got := percentText(ratio); got != want {
+			t.Errorf("%v is %q, want %q", ratio, got, want)
+		}
+	}
+}
+
+func TestDetailStandsBesideItsStrip(t *testing.T) {
+	card := newShield()
+	for _, c := range []struct{ left, right, width, want float32 }{{0, 168, 700, 176}, {500, 668, 700, 202}, {100, 268, 300, 0}} {
+		place := besideStrip{c.left, c.right}
+		place.Layout([]fyne.CanvasObject{card}, fyne.NewSize(c.width, 500))
+		if got := card.Position().X; got != c.want && c.want != 0 || got+card.Size().Width > c.width {
+			t.Errorf("beside %v to %v of %v it is at %v, %v wide", c.left, c.right, c.width, got, card.Size().Width)
+		}
+	}
+}
+
+func TestLoudnessInWords(t *testing.T) {
+	en, _ := bothLanguages(t)
+	for lufs, want := range map[float64][2]string{
+		-120: {"-∞", "no sound yet"}, -42: {"-42", "rather quiet"}, -20.4: {"-20", "good loudness"}, -8: {"-8", "rather loud"},
+	} {
+		if word, _ := loudnessWord(en, lufs); word != want[1] || loudnessText(lufs) != want[0] {
+			t.Errorf("%v LUFS is %q, %q; want %q", lufs, loudnessText(lufs), word, want)
+		}
+	}
+}

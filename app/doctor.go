@@ -26,7 +26,8 @@ func newDevicesCommand(out io.Writer) *cobra.Command {
 		Use:   "devices",
 		Short: "List microphones and loudspeakers with the ids that --input and --output take",
 		Long: "List microphones and loudspeakers with the ids that --input and --output take; * is the default one.\n" +
-			"Of a device with several channels, device:ID#3 is the third alone, device:ID#3+4 a pair.",
+			"Of a device with several channels, device:ID#3 is the third alone, device:ID#3+4 a pair.\n" +
+			"PulseAudio may mix the channels of a device with more than two; alsa and jack leave them as they are.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			inputs, outputs, err := session.Devices(soundSystem)

@@ -242,3 +242,21 @@ func TestDevicesSurviveTheSoundServer(t *testing.T) {
 	closeSoon(t, c)
 	closeSoon(t, r)
 }
+
+func TestDevicesSurviveASoundServerThatHangs(t *testing.T) {
+	rig := soundrig.Start(t)
+	rig.Setenv(t)
+	a := rig.Cable("a")
+	rig.PlayPCM(audiotest.Tone(660, -12, 60*Rate, 1), 1, a.MicSink)
+	c, closed := capture(t, a.Mic), capture(t, a.Mic)
+	hear(t, c, level(0, 660, -12))
+	rig.Freeze()
+	until(t, "it is dead", func() bool { return c.Stats().Dead && closed.Stats().Dead })
+	start := time.Now()
+	if err := closed.Close(); err != nil || time.Since(start) > 2*openWithin {
+		t.Errorf("closed after %v: %v", time.Since(start), err)
+	}
+	rig.Thaw()
+	hear(t, c, level(0, 660, -12))
+	closeSoon(t, c)
+}

@@ -117,6 +117,12 @@ func (r *Rig) Kill() {
 	<-r.ended
 }
 
+// Freeze makes the server hang until Thaw.
+func (r *Rig) Freeze() { _ = r.server.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (r *Rig) Thaw() { _ = r.server.Process.Signal(syscall.SIGCONT) }
+
 // Restart starts a server again after Kill; cables are gone and have to be made again.
 func (r *Rig) Restart() {
 	r.t.Helper()
@@ -127,6 +133,7 @@ func (r *Rig) Restart() {
 
 // Close ends the server and waits for it; more calls do no harm.
 func (r *Rig) Close() {
+	r.Thaw()
 	_ = r.server.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-r.ended:

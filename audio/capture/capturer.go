@@ -13,6 +13,7 @@ const (
 	readSamples = 240 // taken from the device at once
 	muteSamples = 240 // length of the fade
 	mostWaiting = 960 // 20 ms
+	frameMargin = 10  // samples by which the clock may drift until a frame waits longer
 )
 
 // capturer makes room-timed, processed frames out of a device's ring.
@@ -42,6 +43,7 @@ type capturer struct {
 	jumpAt  int64 // pushed samples after which room time jumps
 	jumpBy  int64
 	jumping bool
+	aligned bool  // frames to callbacks, as far as they can be
 	first   int64 // label of the newest frame
 	gap     bool
 
@@ -158,13 +160,27 @@ func (c *capturer) pull() bool {
 	width := ring.Channels()
 	c.resampler.SetRatio(c.clock.ratio)
 	written, _ := c.resampler.Process(c.resampled, c.raw[:n*width])
-	shape(c.shaped[:written*c.channels], c.resampled[:written*width], c.channels, width)
 	c.clock.next += int64(written)
+	skipped := c.align(written)
+	written -= skipped
+	shape(c.shaped[:written*c.channels], c.resampled[skipped*width:(skipped+written)*width], c.channels, width)
 	c.pushed += int64(written)
 	c.chain.nearWaiting = ring.Len()
 	c.chain.Push(c.shaped[:written*c.channels])
 	c.publish()
 	return true
+}
+
+// align tells how much to leave out of the first samples, so that frames end a little before the device's
+// callbacks do, wherever those divide a frame, and none waits for one more callback.
+func (c *capturer) align(samples int) (skip int) {
+	if c.aligned {
+		return 0
+	}
+	c.aligned = true
+	skip = max(0, samples-frameMargin)
+	c.jumpBy += int64(skip)
+	return skip
 }
 
 // jump notes that the samples pushed from now on belong to a new anchor.

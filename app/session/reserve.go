@@ -13,9 +13,9 @@ const (
 	reserveMost  = 3840 // 80 ms
 	reserveLate  = 240  // at most what lateness alone asks for: a machine that stalls is no reason for delay
 
-	calmAtFirst = 2 * time.Second // until less is tried; twice as long each time that it was too little
+	calmAtFirst = time.Second // until less is tried; twice as long each time that it was too little
 	calmAtMost  = time.Minute
-	lateWindow  = 2 * time.Second
+	lateWindow  = time.Second
 )
 
 // reserve decides how far ahead a loudspeaker is kept: by what it moves at once, and as much more as it

@@ -23,7 +23,7 @@ const (
 	backWithin   = 30 * time.Second
 
 	settling = 8 * time.Second
-	patience = 40 * time.Second // for a start without anything lowered
+	patience = 30 * time.Second // for a start without anything lowered
 	held     = 25 * time.Second // with the quota
 	freed    = 35 * time.Second // without it
 	tight    = 15 * time.Second // in little memory
@@ -128,19 +128,18 @@ func granted(t *table.Table, running *programs.Group, base, speech string) (free
 		return free, p.end()
 	}
 	t.Shown([]string{"no limit", "CPU of one core"}, fmt.Sprintf("%.0f %%, machine %.0f %% busy", free, before.machine()))
-	if last, err := p.untilNothingIsLowered(patience); err != nil {
+	last, err := p.untilNothingIsLowered(patience)
+	if err != nil {
 		return free, err
-	} else if last.Step != 0 {
-		t.NotMeasured([]string{"control group", "all"}, "", fmt.Sprintf("machine %.0f %% busy, so at step %d without a limit", last.Machine, last.Step))
-		return free, nil
 	}
-	if err := quota(t, p, group); err != nil {
+	if err := quota(t, p, group, last); err != nil {
 		return free, err
 	}
 	return free, memory(t, p, group)
 }
 
-func quota(t *table.Table, p *watched, group *controlGroup) error {
+// quota measures with little CPU and without again; before is how things were.
+func quota(t *table.Table, p *watched, group *controlGroup, before line) error {
 	if err := group.limitCPU(quotaPercent); err != nil {
 		return err
 	}
@@ -149,8 +148,12 @@ func quota(t *table.Table, p *watched, group *controlGroup) error {
 	if err != nil {
 		return err
 	}
-	steps := in.steps()
-	t.Row([]string{name, "steps"}, "each after the one before", fmt.Sprint(steps), inOrder(steps))
+	steps, cells, goal := in.steps(), []string{name, "steps"}, "each after the one before"
+	if before.Step == 0 {
+		t.Row(cells, goal, fmt.Sprint(steps), inOrder(steps))
+	} else {
+		t.NotMeasured(cells, goal, fmt.Sprintf("machine %.0f %% busy, so at step %d without a limit", before.Machine, before.Step))
+	}
 	t.Row([]string{name, "process"}, "runs on, not held back at the end", fmt.Sprintf("%s, held back %.1f %% of the last %v", p.state(), in.last(judged).throttled(), judged),
 		p.runs() && in.last(judged).throttled() < 3)
 	if err := group.limitCPU(0); err != nil {
@@ -161,7 +164,7 @@ func quota(t *table.Table, p *watched, group *controlGroup) error {
 	if err != nil {
 		return err
 	}
-	cells, goal := []string{"limit lifted", "all back after"}, fmt.Sprintf("<= %v", backWithin)
+	cells, goal = []string{"limit lifted", "all back after"}, fmt.Sprintf("<= %v", backWithin)
 	took, back := in.backAfter(lifted)
 	measured := "not within " + freed.String()
 	if back {

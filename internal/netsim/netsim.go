@@ -19,6 +19,7 @@ type Conditions struct {
 
 	Loss        float64 // share of packets that are lost, 0 to 1
 	BurstLength float64 // mean number of packets lost in a row; up to 1: each for itself
+	BurstExact  bool    // all bursts have the same length, a whole number
 
 	StallEvery time.Duration // 0: never; the first stall begins after one such time
 	Stall      time.Duration // how long nothing arrives; what was held comes at its end
@@ -58,7 +59,7 @@ func (l *Link) Send(at time.Duration) (arrival time.Duration, arrives bool) {
 		l.now = l.steps[0].Conditions
 		l.steps = l.steps[1:]
 	}
-	lost := l.loss.next(l.now.Loss, l.now.BurstLength)
+	lost := l.loss.next(&l.now)
 	arrival = l.delay.next(at, &l.now) // lost ones draw too: the others keep their jitter
 	arrival = l.stall.hold(arrival, &l.now)
 	return arrival, !lost

@@ -108,23 +108,31 @@ func TestLinkLoss(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		loss, burst float64
+		exact       bool
 		wantBurst   float64 // mean length of what is lost in a row
 	}{
-		{"1 %", 0.01, 0, 1 / 0.99},
-		{"10 %", 0.1, 1, 1 / 0.9},
-		{"5 % in bursts of 4", 0.05, 4, 4},
-		{"everything", 1, 4, amount},
+		{"1 %", 0.01, 0, false, 1 / 0.99},
+		{"10 %", 0.1, 1, false, 1 / 0.9},
+		{"5 % in bursts of 4 on average", 0.05, 4, false, 4},
+		{"5 % in bursts of 4", 0.05, 4, true, 4},
+		{"everything", 1, 4, false, amount},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			lost, bursts, before := 0, 0, false
-			for _, p := range send(NewLink(3, Step{Conditions: Conditions{Loss: c.loss, BurstLength: c.burst}}), amount) {
+			lost, bursts, run, before := 0, 0, 0, false
+			for _, p := range send(NewLink(3, Step{Conditions: Conditions{Loss: c.loss, BurstLength: c.burst, BurstExact: c.exact}}), amount) {
 				if !p.arrives {
 					lost++
 					if !before {
 						bursts++
 					}
 				}
-				before = !p.arrives
+				if before = !p.arrives; before {
+					run++
+				} else if c.exact && run != 0 && run != int(c.burst) {
+					t.Fatalf("%d packets lost in a row, want %v", run, c.burst)
+				} else {
+					run = 0
+				}
 			}
 			within(t, "loss", float64(lost)/amount, c.loss, 0.05*c.loss)
 			within(t, "burst", float64(lost)/float64(bursts), c.wantBurst, 0.05*c.wantBurst)

@@ -6,24 +6,31 @@ import (
 )
 
 // gilbert loses packets after the model of Gilbert: a good state that loses none and a bad one that
-// loses all (E. N. Gilbert, "Capacity of a burst-noise channel", 1960).
+// loses all (E. N. Gilbert, "Capacity of a burst-noise channel", 1960). With exact bursts the bad
+// state lasts its mean time always.
 type gilbert struct {
 	random *rand.Rand
 	bad    bool
+	run    int // packets lost in the present burst
 }
 
-// next tells whether the next packet is lost, with losses of a mean length of burst packets.
-func (g *gilbert) next(loss, burst float64) bool {
+// next tells whether the next packet is lost.
+func (g *gilbert) next(c *Conditions) bool {
 	u := g.random.Float64()
-	switch {
-	case loss <= 0:
+	switch burst := c.BurstLength; {
+	case c.Loss <= 0:
 		g.bad = false
-	case burst <= 1 || loss >= 1:
-		g.bad = u < loss
+	case burst <= 1 || c.Loss >= 1:
+		g.bad = u < c.Loss
+	case g.bad && c.BurstExact:
+		g.bad = g.run < int(burst)
 	case g.bad:
 		g.bad = u >= 1/burst
 	default: // so often that the bad state has its share
-		g.bad = u < loss/(1-loss)/burst
+		g.bad = u < c.Loss/(1-c.Loss)/burst
+	}
+	if g.run++; !g.bad {
+		g.run = 0
 	}
 	return g.bad
 }

@@ -96,15 +96,15 @@ func medianOf(part []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// lateUntilHeld counts the packets that were missing after a moment until no more are than the
-// budget allows in 2 s.
+// lateUntilHeld counts the packets that were missing after a moment until the end of the first 2 s in
+// which no more were than the budget allows.
 func (t *track) lateUntilHeld(after time.Duration, budget float64) int64 {
 	const span = 2 * time.Second
 	allowed := int64(budget * float64(span/oursPacket))
 	from := int(after/bin) - 1
 	for i := from; i+int(span/bin) < len(t.missing); i++ {
 		if t.missing[i+int(span/bin)]-t.missing[i] <= allowed {
-			return t.missing[i] - t.missing[from]
+			return t.missing[i+int(span/bin)] - t.missing[from]
 		}
 	}
 	return t.missing[len(t.missing)-1] - t.missing[from]

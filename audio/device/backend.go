@@ -223,7 +223,7 @@ func names(list []found) string {
 // List names the devices of a sound system, one of Backends; empty is the first that has any.
 // ErrNoSound when there is no sound server or hardware.
 func List(backend string) (inputs, outputs []Info, err error) {
-	both, err := within(openWithin, func() ([2][]Info, error) { return listBoth(backend) }, func([2][]Info) {})
+	both, err := within(openWithin, nil, func() ([2][]Info, error) { return listBoth(backend) }, func([2][]Info) {})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -224,8 +224,8 @@ func (h *hardware) abandon() <-chan struct{} {
 	return done
 }
 
-// within runs f but waits no longer than limit; what f returns later goes to discard.
-func within[T any](limit time.Duration, f func() (T, error), discard func(T)) (T, error) {
+// within runs f but waits no longer than limit or until stop closes; what f returns later goes to discard.
+func within[T any](limit time.Duration, stop <-chan struct{}, f func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -247,9 +247,10 @@ func within[T any](limit time.Duration, f func() (T, error), discard func(T)) (T
 	select {
 	case r := <-results:
 		return r.value, r.err
+	case <-stop:
 	case <-timer.C:
-		close(late)
-		var none T
-		return none, fmt.Errorf("the sound system does not answer within %v; restart it, or the computer", limit)
 	}
+	close(late)
+	var none T
+	return none, fmt.Errorf("the sound system does not answer within %v; restart it, or the computer", limit)
 }

@@ -38,11 +38,7 @@ func startLookout(way direction, backend string) *lookout {
 
 func (l *lookout) run() {
 	defer close(l.done)
-	defer func() {
-		if l.link != nil {
-			l.link.free()
-		}
-	}()
+	defer l.drop()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -53,6 +49,17 @@ func (l *lookout) run() {
 			l.offer(l.look(now))
 		}
 	}
+}
+
+// drop frees the link, which waits for as long as any other link of the process hangs.
+func (l *lookout) drop() {
+	if l.link == nil {
+		return
+	}
+	_, _ = within(closeWithin, nil, func() (struct{}, error) { // too long is freed later
+		l.link.free()
+		return struct{}{}, nil
+	}, func(struct{}) {})
 }
 
 // offer puts a listing in the place of one that nobody took.
@@ -69,7 +76,7 @@ func (l *lookout) offer(next listing) {
 func (l *lookout) look(now time.Time) listing {
 	kept := l.link
 	l.link = nil
-	seen, err := within(openWithin, func() (sight, error) { return l.see(kept) }, sight.free)
+	seen, err := within(openWithin, l.stop, func() (sight, error) { return l.see(kept) }, sight.free)
 	if err != nil {
 		return listing{began: now}
 	}

@@ -54,7 +54,7 @@ func superviseHardware(cfg Config, c *clock, way direction, handle handler) (*su
 
 // open opens a device and gives up when that takes too long.
 func (s *supervised) open(w wish) (*hardware, error) {
-	return within(openWithin, func() (*hardware, error) { return openHardware(w, s.handle) },
+	return within(openWithin, s.stop, func() (*hardware, error) { return openHardware(w, s.handle) },
 		func(h *hardware) { h.abandon() })
 }
 

@@ -183,7 +183,7 @@ func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
 		e.Channels, e.BitrateBPS = 2, musicBitrate
 	}
 	if m.mode == ModeSafe && !m.processing.Music {
-		e.Application, e.LossPercent = opus.VoIP, 5
+		e.Application, e.FEC, e.LossPercent = opus.VoIP, true, 10 // at 10 % Opus begins to put copies into every packet
 	}
 	if m.session.cfg.BitrateBPS > 0 {
 		e.BitrateBPS = m.session.cfg.BitrateBPS

@@ -75,7 +75,7 @@ func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {
 	if err != nil {
 		return fmt.Errorf("prepare decoder: %w", err)
 	}
-	v := &voice{publication: *m, player: jitter.NewPlayer(playerConfig(mode), decoder)}
+	v := &voice{publication: *m, player: jitter.NewPlayer(playerConfig(mode, m), decoder)}
 	runtime.AddCleanup(v, (*opus.Decoder).Close, decoder) // the playout goroutine may hold it for one frame more
 	next := append([]*voice{v}, old...)
 	p.delivering.Lock()
@@ -110,7 +110,7 @@ func (p *performer) setMode(m Mode) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range *p.voices.Load() {
-		v.player.SetTarget(playerConfig(m))
+		v.player.SetTarget(playerConfig(m, &v.publication))
 	}
 }
 

@@ -96,13 +96,12 @@ type arrivals struct {
 	head  int
 	count int
 
-	last      int64 // arrival of the newest packet in samples
-	samples   int   // of the newest packet
-	stalled   bool  // it belonged to the burst that ends a stall
-	jitter    float64
-	transit   int64 // of the newest packet in samples
-	floor     floor
-	forgotten int64 // ms; what is older is out of the window
+	last    int64 // arrival of the newest packet in samples
+	samples int   // of the newest packet
+	stalled bool  // it belonged to the burst that ends a stall
+	jitter  float64
+	transit int64 // of the newest packet in samples
+	floor   floor
 }
 
 // memo is a remembered packet.

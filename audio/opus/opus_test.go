@@ -205,6 +205,7 @@ func TestCallsAllocateNothing(t *testing.T) {
 		if err = d.Conceal(out); err != nil {
 			t.Fatal(err)
 		}
+		_ = d.Recover(out, packet[:n])
 		_, _ = d.Decode(out, packet[:0])
 	})
 }
@@ -213,6 +214,11 @@ func FuzzDecode(f *testing.F) {
 	e, _ := newPair(f, music(2, 240))
 	for _, packet := range encodeAll(f, e, audiotest.Speech(1, -20, 4800)) {
 		f.Add(packet)
+	}
+	speech, _ := newPair(f, safeSpeech(32000, 20, true))
+	for _, packet := range encodeAll(f, speech, audiotest.Speech(2, -20, 4800)) {
+		f.Add(packet)
+		f.Add(packet[:len(packet)/2])
 	}
 	f.Add([]byte{})
 	f.Add([]byte{0xff, 0xff, 0xff})
@@ -230,6 +236,12 @@ func FuzzDecode(f *testing.F) {
 		}
 		if err := d.Conceal(pcm[:2*240]); err != nil {
 			t.Errorf("conceal after it: %v", err)
+		}
+		_ = d.Recover(pcm[:2*480], payload) // whatever it says, the decoder goes on
+		for i, v := range pcm[:2*MaxPacketSamples] {
+			if v != v || v > 16 || v < -16 {
+				t.Fatalf("sample %d is %v", i, v)
+			}
 		}
 		if n, err := d.Decode(pcm, good); err != nil || n != 240 {
 			t.Errorf("decode after it: %d samples, %v", n, err)

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -16,6 +15,7 @@ import (
 const (
 	detailWidth = 290
 	detailEvery = 500 * time.Millisecond
+	nearDelay   = 3 * time.Millisecond // a line as near as this to the delay in effect stands for it
 )
 
 // linkDetail tells in words how a performer is heard: the way, the buffer and what other delays would
@@ -124,17 +124,22 @@ func (l *linkDetail) showOutlook(p session.Performer) bool {
 	return changed
 }
 
-// outlookLines say what each delay would have cost; near is the line of the delay in effect, -1 without any.
+// outlookLines say what each delay would have cost, up to the first that costs nothing; near is the line
+// of the delay in effect, -1 without any.
 func outlookLines(w *words, p session.Performer) (lines []string, near int) {
 	near = -1
-	distance := time.Duration(math.MaxInt64)
+	distance := nearDelay
 	for i, o := range p.Outlook {
-		lines = append(lines, w.say("detail.outlook", "ms", millis(o.Delay), "percent", percentText(o.LostRatio)))
+		lost := percentText(o.LostRatio)
+		lines = append(lines, w.say("detail.outlook", "ms", millis(o.Delay), "percent", lost))
 		if d := (o.Delay - p.TargetDelay).Abs(); d < distance {
 			near, distance = i, d
 		}
+		if lost == "0" && o.Delay >= p.TargetDelay {
+			break
+		}
 	}
-	if near < 0 {
+	if lines == nil {
 		return []string{w.say("detail.outlook.none")}, near
 	}
 	return lines, near

@@ -16,7 +16,7 @@ func TestDetailTellsWhatOtherBuffersWouldCost(t *testing.T) {
 	e := newScriptedEngine()
 	ms := time.Millisecond
 	e.snap.Performers[0].TargetDelay = 18 * ms
-	e.snap.Performers[0].Outlook = []session.Outlook{{Delay: 13 * ms, LostRatio: 0.021}, {Delay: 18 * ms, LostRatio: 0.004}, {Delay: 23 * ms, LostRatio: 0.0002}}
+	e.snap.Performers[0].Outlook = []session.Outlook{{Delay: 13 * ms, LostRatio: 0.021}, {Delay: 18 * ms, LostRatio: 0.004}, {Delay: 23 * ms, LostRatio: 0.0002}, {Delay: 28 * ms}, {Delay: 38 * ms}}
 	e.snap.Performers[0].Link = session.Link{Direct: true, Forwarded: true, DirectRTT: 4 * ms, RedundantDepth: 2, RepairedRatio: 0.05}
 	w := testWindow(t, e, nil, nil)
 	joinRoom(t, w, e)
@@ -32,7 +32,7 @@ func TestDetailTellsWhatOtherBuffersWouldCost(t *testing.T) {
 	for _, row := range detail.rows {
 		lines = append(lines, row.Text)
 	}
-	want := []string{"At 13 ms you would lose 2.1 %", "At 18 ms you would lose 0.4 %", "At 23 ms you would lose 0.02 %"}
+	want := []string{"At 13 ms you would lose 2.1 %", "At 18 ms you would lose 0.4 %", "At 23 ms you would lose 0.02 %", "At 28 ms you would lose 0 %"}
 	if !detail.view.Visible() || !slices.Equal(lines, want) || detail.rows[1].Color != shadeAccent || detail.rows[0].Color != shadeDim {
 		t.Errorf("shown %v: %q", detail.view.Visible(), lines)
 	}

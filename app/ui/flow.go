@@ -77,24 +77,36 @@ func (w *window) runDraw(ctx context.Context) {
 	}
 }
 
-// runDevices lists the devices again and again, since they come and go.
+// runDevices lists the devices again and again while they can be chosen, since they come and go.
 func (w *window) runDevices(ctx context.Context) {
-	const every = 2 * time.Second
+	const every = time.Second
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for failed := false; ; {
+	for failed := false; ctx.Err() == nil; {
 		inputs, outputs, err := w.opts.Backend.Devices(w.store.Get().SoundSystem)
 		if err != nil && !failed {
 			w.log.Warn("devices cannot be listed", "error", err)
 		}
 		failed = err != nil
 		fyne.Do(func() { w.setDevices(inputs, outputs) })
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.relist:
-		case <-tick.C:
+		for wait := true; wait; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-w.relist:
+				wait = false
+			case <-tick.C:
+				wait = !w.choose.Load()
+			}
 		}
+	}
+}
+
+// listDevices makes runDevices look at once.
+func (w *window) listDevices() {
+	select {
+	case w.relist <- struct{}{}:
+	default: // it will anyway
 	}
 }
 
@@ -249,10 +261,7 @@ func (w *window) pickSoundSystem(name string) {
 			}
 		}
 	})
-	select {
-	case w.relist <- struct{}{}:
-	default: // they will be
-	}
+	w.listDevices()
 	input, output := w.store.Get().Input, w.store.Get().Output
 	w.hand(func(e Engine) error {
 		return errors.Join(e.SetSoundSystem(name), e.SetInput(input), e.SetOutput(output))

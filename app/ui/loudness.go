@@ -38,6 +38,7 @@ func newLoudnessFigures(d *desk) loudnessFigures {
 }
 
 func (l loudnessFigures) draw(self session.Self) {
+	l.view.Hidden = self.Governor.Step > 0 && !(self.LoudnessLUFS > silentLUFS) // the governor saves the measuring
 	word, colour := loudnessWord(l.desk.words, self.LoudnessLUFS)
 	if self.Muted {
 		word, colour = l.desk.say("loudness.muted"), shadeFaint

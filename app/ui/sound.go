@@ -205,7 +205,7 @@ func (c *deviceChoice) specName() string {
 	case defaultDevice:
 		return c.desk.say("device.gone")
 	case "file":
-		return c.desk.say("device.file", "name", rest[strings.LastIndexAny(rest, `/\`)+1:])
+		return c.desk.say("device.file", "name", strings.TrimSuffix(rest[strings.LastIndexAny(rest, `/\`)+1:], "?loop"))
 	case "tone":
 		return c.desk.say("device.tone", "hz", rest)
 	case "silence", "null":

@@ -122,6 +122,10 @@ func TestAnotherSoundSystemBeginsWithItsDefaults(t *testing.T) {
 	w.save(func(s *settings.Settings) { s.Input, s.Output = "device:m#2", "null" })
 	joinRoom(t, w, e)
 	w.drawNow(e)
+	select {
+	case <-w.relist: // since the join screen was shown
+	default:
+	}
 	w.prefs.soundSystem.SetSelectedIndex(2)
 	want := []string{"soundsystem alsa", "input device", "output null"}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -140,6 +144,25 @@ func TestAnotherSoundSystemBeginsWithItsDefaults(t *testing.T) {
 	}
 	if len(w.relist) != 1 {
 		t.Error("the devices are not listed anew")
+	}
+}
+
+func TestDevicesAreListedOnlyWhereTheyCanBeChosen(t *testing.T) {
+	e := newScriptedEngine()
+	w := testWindow(t, e, nil, nil)
+	for _, c := range []struct {
+		page page
+		want bool
+	}{{pageJoin, true}, {pageAbout, false}, {pagePrefs, true}} {
+		w.show(c.page)
+		if got := w.choose.Load(); got != c.want {
+			t.Errorf("on page %s devices are listed: %v", c.page, got)
+		}
+	}
+	joinRoom(t, w, e)
+	w.drawNow(e)
+	if w.choose.Load() {
+		t.Error("devices are listed on the stage")
 	}
 }
 

@@ -73,6 +73,7 @@ type window struct {
 	live   atomic.Pointer[running] // the same as run, for the drawing goroutine
 	away   away
 	relist chan struct{} // 1 slot: devices are to be listed now
+	choose atomic.Bool   // devices can be chosen on the page that is shown
 	check  *soundchecks
 	busy   atomic.Bool // a frame waits to be drawn
 	ctx    context.Context
@@ -183,6 +184,9 @@ func (w *window) show(p page) {
 	w.body.Objects = []fyne.CanvasObject{content}
 	w.body.Refresh()
 	w.bar.setPage(p, w.run != nil)
+	if w.choose.Store(p == pageJoin || p == pagePrefs); w.choose.Load() {
+		w.listDevices()
+	}
 	if p == pageJoin && w.ctx.Err() == nil {
 		w.checkInput(w.store.Get().Input)
 	}

@@ -18,6 +18,7 @@ import (
 const (
 	playoutFrameSamples = 120 // at most, 2.5 ms
 	periodSamples       = 60  // of the devices, as far as they can
+	mostSkipped         = 2400
 	outputCeilingDB     = -1
 )
 
@@ -47,6 +48,8 @@ type playout struct {
 	reserve  reserve
 	adopted  string           // name of the device
 	needed   map[string]int64 // reserve beyond a period, by name of the device
+	written  int64            // samples, to the adopted device
+	lost     int64            // samples that it played without getting them
 	ahead    atomic.Int64     // samples that the device is kept ahead by
 	leastAdd atomic.Int64     // samples to be ahead beyond a period, by mode
 	load     playoutLoad
@@ -187,6 +190,28 @@ func (p *playout) adopt(render device.Render, now time.Time) {
 	}
 	p.adopted = render.Info().Name
 	p.reserve.begin(render.Stats().Underruns, p.needed[p.adopted], now)
+	p.written, p.lost = int64(render.Ring().Len()), render.Stamp().Frames
+}
+
+// skipMissed leaves out what should have played while the device found too little: else all would be
+// heard later from then on.
+func (p *playout) skipMissed(render device.Render, now time.Time) {
+	taken, waiting := render.Stamp().Frames, int64(render.Ring().Len())
+	if render.Stamp().Frames != taken { // a callback came between the two
+		return
+	}
+	lost := taken + waiting - p.written
+	missed := lost - p.lost
+	if missed <= 0 {
+		return
+	}
+	p.lost = lost
+	if missed > mostSkipped {
+		return // the machine slept, and the players know what to do
+	}
+	for ; missed > 0; missed -= playoutFrameSamples {
+		p.playoutFrame(int(min(missed, playoutFrameSamples)), now)
+	}
 }
 
 // fillRing tops the ring up to what the device needs ahead.
@@ -194,6 +219,7 @@ func (p *playout) fillRing(render device.Render, now time.Time) {
 	pcm, stats := render.Ring(), render.Stats()
 	ahead := p.reserve.samples(int64(render.Info().PeriodSamples), stats.Underruns, p.leastAdd.Load(), now)
 	p.ahead.Store(ahead)
+	p.skipMissed(render, now)
 	mixed := 0
 	for free := pcm.Cap() - pcm.Len(); ; free = pcm.Cap() - pcm.Len() {
 		n := min(int(ahead)-pcm.Len(), playoutFrameSamples, free)
@@ -201,7 +227,7 @@ func (p *playout) fillRing(render device.Render, now time.Time) {
 			break
 		}
 		p.playoutFrame(n, now)
-		pcm.Write(p.bus[:device.Channels*n])
+		p.written += int64(pcm.Write(p.bus[:device.Channels*n]))
 		mixed += n
 	}
 	if mixed == 0 || stats.LastCallback.IsZero() {

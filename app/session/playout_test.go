@@ -21,6 +21,7 @@ type fakeRender struct {
 	period    int
 	name      string
 	underruns atomic.Int64
+	taken     atomic.Int64 // samples, zeros for underruns included
 	closed    chan struct{}
 }
 
@@ -29,6 +30,7 @@ func newFakeRender(period int) *fakeRender {
 }
 
 func (f *fakeRender) Ring() *ring.Ring      { return f.pcm }
+func (f *fakeRender) Stamp() ring.Stamp     { return ring.Stamp{Frames: f.taken.Load()} }
 func (f *fakeRender) Wake() <-chan struct{} { return f.wake }
 func (f *fakeRender) Info() device.Format {
 	return device.Format{PeriodSamples: f.period, Name: f.name}
@@ -133,6 +135,42 @@ func TestTheReserveKnowsDevicesAndLateness(t *testing.T) {
 	r.note(time.Hour, now)
 	if got := r.samples(60, 0, 0, now); got != reserveLate+60 {
 		t.Errorf("%d samples after an hour's sleep", got)
+	}
+}
+
+func TestWhatTheLoudspeakerMissedIsNotHeardLater(t *testing.T) {
+	p, now := newTestPlayout(t), time.Unix(1_000_000, 0)
+	voice := newPerformer("a")
+	performers := []*performer{voice}
+	p.performers.Store(&performers)
+	k := newTalker(t, 0, 400, 1_000_000)
+	if err := voice.addVoice(&k.publication, ModeLive); err != nil {
+		t.Fatal(err)
+	}
+	voice.deliver(jitter.PathDirect, k.next(), now)
+	f := newFakeRender(60)
+	f.taken.Store(600) // before it was adopted
+	p.adopt(f, now)
+	played := func() int64 { return (*voice.voices.Load())[0].player.Stats().PlayedSamples }
+	take := func(samples int64) (mixed int64) {
+		before := played()
+		f.pcm.Skip(int(samples))
+		f.taken.Add(samples)
+		p.fillRing(f, now)
+		return played() - before
+	}
+	take(0)
+	if got := take(60); got != 60 {
+		t.Errorf("%d samples mixed after 60 were taken", got)
+	}
+	if got := take(200); got != 200 { // of which there were 60
+		t.Errorf("%d samples mixed after 200 were played", got)
+	}
+	if got := f.pcm.Len(); got != 60 {
+		t.Errorf("%d samples are ahead", got)
+	}
+	if got := take(60 + mostSkipped + 1); got != 60 {
+		t.Errorf("%d samples mixed after a long sleep", got)
 	}
 }
 

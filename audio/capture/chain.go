@@ -25,8 +25,8 @@ type engines struct {
 	suppressor *ns.Suppressor // nil until first needed
 }
 
-// Chain is the processing of room-timed samples at 48 kHz: cut rumble, cancel echo, suppress noise,
-// level. Sample k that comes out is sample k that went in, however the switches are set. Push, Take and
+// Chain is the processing of room-timed samples at 48 kHz: cancel echo, suppress noise, cut rumble, level
+// (AEC3 and RNNoise do worse on what is filtered already). Sample k that comes out is sample k that went in, however the switches are set. Push, Take and
 // DelaySamples belong to one goroutine; any may call the others.
 type Chain struct {
 	channels int
@@ -40,9 +40,9 @@ type Chain struct {
 	limiter     *limiter.Limiter
 	gate        *ns.Gate
 
-	rumble *highPass
 	echo   *stage
 	noise  *stage
+	rumble *highPass
 	level  *stage
 
 	echoed  bool // echo was active after the last Push
@@ -155,7 +155,6 @@ func (c *Chain) Push(pcm []float32) {
 	c.noise.wanted = c.current.on.NoiseSuppression && !c.realigning()
 	c.noise.align = c.echo.wanted
 	c.level.wanted = c.current.on.AutoGainControl
-	c.rumble.process(pcm)
 	c.cancelled = c.echo.push(c.cancelled[:0], pcm)
 	if c.noise.active && c.echo.active != c.echoed {
 		c.realign = true
@@ -168,6 +167,7 @@ func (c *Chain) Push(pcm []float32) {
 	if !c.noise.active {
 		c.voice = 1
 	}
+	c.rumble.process(c.quiet)
 	c.ready = c.level.push(c.ready, c.quiet)
 }
 

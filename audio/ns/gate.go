@@ -21,7 +21,8 @@ const (
 // word, and sound far below the speech. It looks at the unsuppressed frame, which is LatencySamples ahead
 // of the suppressed one, so it is open before a word begins. It belongs to one goroutine.
 type Gate struct {
-	recent [gateWindow]float64 // levels of unsuppressed frames in dBFS
+	input  [gateWindow]float64 // levels of unsuppressed frames in dBFS
+	output [gateWindow]float64 // and of suppressed ones
 	count  int
 	before float64 // level of the frame before, the one that comes out now
 	speech float64 // level of speech in dBFS
@@ -32,13 +33,14 @@ type Gate struct {
 // NewGate returns an open gate.
 func NewGate() *Gate { return &Gate{before: gateFloorDB, speech: gateFloorDB} }
 
-// Level is the level of a frame in dBFS, as Process wants it.
+// Level is the level of a frame in dBFS without its DC, as Process wants it.
 func Level(pcm []float32) float64 {
-	sum := 0.0
+	sum, square, n := 0.0, 0.0, float64(len(pcm))
 	for _, v := range pcm {
-		sum += float64(v) * float64(v)
+		sum += float64(v)
+		square += float64(v) * float64(v)
 	}
-	return max(gateFloorDB, 10*math.Log10(sum/float64(len(pcm))+1e-30))
+	return max(gateFloorDB, 10*math.Log10(max(0, square/n-sum/n*sum/n)+1e-30))
 }
 
 // Process works on a suppressed frame in place. inputDB is the Level of the unsuppressed frame that
@@ -65,17 +67,21 @@ func (g *Gate) Process(pcm []float32, inputDB, voice float64) {
 
 // wanted is the gain in dB that a frame should get.
 func (g *Gate) wanted(outputDB, inputDB, voice float64) float64 {
-	g.recent[g.count%gateWindow] = inputDB
+	if g.count < 3 { // nothing has come out yet
+		outputDB = inputDB
+	}
+	g.input[g.count%gateWindow], g.output[g.count%gateWindow] = inputDB, outputDB
 	g.count++
-	floor := inputDB
-	for _, l := range g.recent[:min(g.count, gateWindow)] {
-		floor = min(floor, l)
+	floor, outputFloor := inputDB, outputDB
+	for i := range min(g.count, gateWindow) {
+		floor, outputFloor = min(floor, g.input[i]), min(outputFloor, g.output[i])
 	}
 	loud := max(inputDB, g.before)
 	if g.speech -= gateForgetDB; voice >= gateVoice && inputDB > floor+2*gateSteadyDB {
 		g.speech = max(g.speech, inputDB)
 	}
-	steady := loud < floor+gateSteadyDB && g.count >= gateLearn
+	// Speech that RNNoise finds below a loud hum shows only behind it.
+	steady := loud < floor+gateSteadyDB && outputDB < outputFloor+gateSteadyDB && g.count >= gateLearn
 	quiet := loud < g.speech-gateQuietDB
 	if !steady && !quiet {
 		g.hold = gateHoldFrames

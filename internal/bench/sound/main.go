@@ -18,6 +18,7 @@ import (
 	"gasso/internal/bench/engine"
 	"gasso/internal/bench/governor"
 	"gasso/internal/bench/jitter"
+	"gasso/internal/bench/voice"
 )
 
 // measurement is one table, or a few that belong together.
@@ -30,7 +31,9 @@ type measurement struct {
 var measurements = []measurement{
 	{"jitter", jitter.Jitter},
 	{"step", jitter.Step},
+	{"purity", voice.Purity},
 	{"engine", engine.Latency},
+	{"voice", voice.Tables},
 	{"governor", governor.Tables},
 }
 

@@ -31,6 +31,7 @@ type Visit struct {
 	Height      int       `json:"height,omitempty"`
 	Scale       float64   `json:"scale,omitempty"`  // device pixels for each CSS pixel
 	Locale      string    `json:"locale,omitempty"` // such as "ja-JP"
+	Flags       []string  `json:"flags,omitempty"`  // further flags of the browser
 	TimeoutMS   int       `json:"timeoutMs,omitempty"`
 }
 

@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--autoplay-policy=document-user-activation-required'];
 
-const order = { frequencies: [], press: [], listenMs: 3000, width: 1280, height: 800, locale: 'en-GB', timeoutMs: 30000, ...JSON.parse(process.argv[2]) };
+const order = { frequencies: [], press: [], flags: [], listenMs: 3000, width: 1280, height: 800, locale: 'en-GB', timeoutMs: 30000, ...JSON.parse(process.argv[2]) };
 
 const probeFile = fileURLToPath(new URL('probe.js', import.meta.url));
 const probePath = '/__probe.js'; // of the page's own origin, as its content policy demands
@@ -97,7 +97,7 @@ async function run(page, seen) {
 
 const seen = { problems: [] };
 const folder = mkdtempSync(join(tmpdir(), 'gasso-browser-'));
-const context = await chromium.launchPersistentContext(folder, { executablePath: '/usr/bin/chromium', headless: true, args: flags,
+const context = await chromium.launchPersistentContext(folder, { executablePath: '/usr/bin/chromium', headless: true, args: [...flags, ...order.flags],
   locale: order.locale, viewport: { width: order.width, height: order.height }, deviceScaleFactor: order.scale ?? 1,
   hasTouch: order.width < 600, isMobile: order.width < 600, permissions: ['clipboard-read', 'clipboard-write'] });
 try {

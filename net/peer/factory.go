@@ -35,15 +35,15 @@ const (
 
 const mimeTypeRED = "audio/red"
 
-// opusCodec is the only codec. 3 ms is RFC 7587's default for minptime; frames of 2.5 ms are agreed in
-// signaling, since the parameter takes whole milliseconds.
+// opusCodec is the only codec, RED aside. minptime is left out, since pion would hold another value
+// against the other side: RFC 7587's default of 3 ms suits, and frames of 2.5 ms are agreed in signaling.
 func opusCodec() webrtc.RTPCodecParameters {
 	return webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{
 			MimeType:    webrtc.MimeTypeOpus,
 			ClockRate:   packet.SampleRate,
 			Channels:    2,
-			SDPFmtpLine: "minptime=3;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=510000",
+			SDPFmtpLine: "useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=510000",
 		},
 		PayloadType: 111,
 	}

@@ -1,8 +1,13 @@
 package peer
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"gasso/net/signaling"
 )
 
 // The whole way through pion, both ways: RED is negotiated, copies come as duplicates and vanish, and
@@ -49,6 +54,50 @@ func TestProtectionThroughPion(t *testing.T) {
 		}
 		if c := sub.Counters(); c.Malformed != 0 || c.Unidentified != 0 {
 			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+// A browser's Opus differs from ours in its parameters, its RED does not: pion keeps Opus only where the
+// parameters do not contradict each other.
+func TestOpusStaysBesideRED(t *testing.T) {
+	media := &webrtc.MediaEngine{}
+	browsers := opusCodec()
+	browsers.SDPFmtpLine = "minptime=10;useinbandfec=1"
+	for _, codec := range []webrtc.RTPCodecParameters{browsers, redCodec()} {
+		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(media)).NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pc.GracefulClose() }()
+	if _, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio); err != nil {
+		t.Fatal(err)
+	}
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan string, 8)
+	l, err := newFactory(t, Config{}).NewLink(LinkConfig{LocalID: "zoe", RemoteID: "anna", Send: func(s *signaling.Signal) {
+		if s.Description != nil {
+			answers <- s.Description.SDP
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAttach(t, NewPublisher("zoe"), l)
+	if err := l.Handle(&signaling.Signal{Link: "x", Description: &signaling.Description{Type: "offer", SDP: offer.SDP}}); err != nil {
+		t.Fatal(err)
+	}
+	answer := <-answers
+	for _, want := range []string{"m=audio 9 UDP/TLS/RTP/SAVPF 111 63", "a=rtpmap:111 opus/48000/2", "a=rtpmap:63 red/48000/2"} {
+		if !strings.Contains(answer, want) {
+			t.Errorf("the answer lacks %s:\n%s", want, answer)
 		}
 	}
 }

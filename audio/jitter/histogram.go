@@ -67,19 +67,16 @@ func (q *quantile) settle(share float64) int64 {
 // in part: to the lowest bin above which no more than a share of all sound lies, in packets of so many
 // samples. It returns the samples up to that bin's end.
 func (q *quantile) relax(share float64, samples int) int64 {
-	length := min(max(int64(samples)/binSamples, 1), binCount/2)
-	allowed := share * float64(q.total) * float64(length) // in bins of sound
-	lost, within := float64(int64(q.above)*length), 0
+	lost, length := q.soundAbove(q.at, q.above, samples)
+	allowed, within := share*float64(q.total)*float64(length), 0 // in bins of sound
 	for i := int64(1); i <= length; i++ {
-		n := int(q.counts[(q.at+i)&(binCount-1)])
-		within += n
-		lost -= float64(int64(n) * (length - i))
+		within += int(q.counts[(q.at+i)&(binCount-1)])
 	}
 	at := q.at
 	for range length {
 		here := int(q.counts[at&(binCount-1)])
 		within += here - int(q.counts[(at+length)&(binCount-1)])
-		if lost += float64(within); lost > allowed {
+		if lost += int64(within); float64(lost) > allowed {
 			break
 		}
 		at--

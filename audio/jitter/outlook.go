@@ -56,6 +56,17 @@ func (l *losses) ratio() float64 {
 	return float64(expected-arrived) / float64(expected)
 }
 
+// soundAbove is how much sound, in bins, a delay up to a bin loses when so many packets need more: of a
+// packet only what is over when it comes. length is a packet's in bins.
+func (q *quantile) soundAbove(at int64, above, samples int) (sound, length int64) {
+	length = min(max(int64(samples)/binSamples, 1), binCount/2)
+	sound = int64(above) * length
+	for i := int64(1); i < length; i++ {
+		sound -= int64(q.counts[(at+i)&(binCount-1)]) * (length - i)
+	}
+	return max(sound, 0), length
+}
+
 // lookOut counts what other delays would have cost lately; base is the delay of the fastest packets.
 func (p *Player) lookOut(base int64) {
 	q, lost := &p.merged.all, p.expected.ratio()
@@ -71,11 +82,12 @@ func (p *Player) lookOut(base int64) {
 			o.ratio.Store(0)
 			continue
 		}
-		// what needs more than the delay without its guard is late
-		for limit := floorDiv(base+delay-guard, binSamples); bin >= limit && bin > q.at-binCount/2; bin-- {
+		limit := floorDiv(base+delay-guard, binSamples) - 1
+		for ; bin > limit && bin > q.at-binCount/2; bin-- {
 			late += int(q.counts[bin&(binCount-1)])
 		}
-		there := (1 - lost) * (1 - float64(late)/float64(q.total))
+		sound, length := q.soundAbove(limit, late, p.merged.samples)
+		there := (1 - lost) * (1 - float64(sound)/float64(int64(q.total)*length))
 		o.delay.Store(samplesDuration(delay))
 		o.ratio.Store(int64((1 - there) * 1e6))
 	}

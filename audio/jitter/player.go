@@ -270,7 +270,7 @@ func (p *Player) retarget(cfg *Config) {
 	if p.packets < learnPackets {
 		need = max(need, base+durationSamples(cfg.Initial))
 	}
-	p.aim.set(p.clock.played, need+guard, base+durationSamples(cfg.Min), base+p.clock.step+durationSamples(cfg.Max))
+	p.aim.set(p.clock.played, need+guard, base+durationSamples(cfg.Min), base+max(durationSamples(cfg.Max), 2*p.clock.step))
 	if !p.anchored {
 		p.anchored = true
 		p.seek(p.zero + p.clock.played - p.aim.target)

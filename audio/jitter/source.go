@@ -10,6 +10,7 @@ const (
 	pieceSamples = 480  // a frame is worked on in pieces of at most 10 ms
 	fifoSamples  = history + 2*maxPacketSamples + 8*pieceSamples
 	seenNumbers  = 1024
+	loudest      = 2  // decoded samples beyond are nobody's signal
 	contraryMax  = 50 // packets with impossible numbers in a row until their numbering is believed
 )
 
@@ -277,7 +278,7 @@ func (s *source) push(pcm []float32, bend, fading bool) {
 	s.makeRoom(len(pcm) / 2)
 	dst := s.fifo[2*s.end : 2*s.end+len(pcm)]
 	if bend {
-		s.bend = [2]float32{s.ending[0] - pcm[0]*s.gain, s.ending[1] - pcm[1]*s.gain}
+		s.bend = [2]float32{s.ending[0] - sane(pcm[0])*s.gain, s.ending[1] - sane(pcm[1])*s.gain}
 		s.bending = bendSamples
 	}
 	for i := 0; i < len(pcm); i += 2 {
@@ -287,7 +288,7 @@ func (s *source) push(pcm []float32, bend, fading bool) {
 		case !fading && s.gain < 1:
 			s.gain = min(1, s.gain+1.0/fadeIn)
 		}
-		left, right := pcm[i]*s.gain, pcm[i+1]*s.gain
+		left, right := sane(pcm[i])*s.gain, sane(pcm[i+1])*s.gain
 		if s.bending > 0 {
 			w := float32(s.bending) / bendSamples
 			left += s.bend[0] * w * w
@@ -299,6 +300,14 @@ func (s *source) push(pcm []float32, bend, fading bool) {
 	s.ending = [2]float32{dst[len(dst)-2], dst[len(dst)-1]}
 	s.end += len(pcm) / 2
 	s.pos += int64(len(pcm) / 2)
+}
+
+// sane is a sample as a sound codec may give it out: corrupt packets give more, or no number.
+func sane(v float32) float32 {
+	if v != v {
+		return 0
+	}
+	return min(max(v, -loudest), loudest)
 }
 
 // makeRoom moves what is needed of the fifo to its front when samples more do not fit.

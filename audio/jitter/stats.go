@@ -40,7 +40,7 @@ type PathStats struct {
 // Outlook is what another target delay would have cost in the last seconds. Entries that say nothing are zero.
 type Outlook struct {
 	Delay     time.Duration
-	LostRatio float64 // packets that would not have been there in time, 0 to 1
+	LostRatio float64 // share of the sound that would not have been there in time, 0 to 1
 }
 
 // Residual counts packets that were missing at their moment after everything: second path, redundancy,

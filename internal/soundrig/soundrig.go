@@ -118,10 +118,15 @@ func (r *Rig) Kill() {
 }
 
 // Freeze makes the server hang until Thaw.
-func (r *Rig) Freeze() { _ = r.server.Process.Signal(syscall.SIGSTOP) }
+func (r *Rig) Freeze() { r.signal("STOP") }
 
 // Thaw lets a frozen server go on.
-func (r *Rig) Thaw() { _ = r.server.Process.Signal(syscall.SIGCONT) }
+func (r *Rig) Thaw() { r.signal("CONT") }
+
+// signal sends a signal that package syscall does not have everywhere; a server that has ended needs none.
+func (r *Rig) signal(name string) {
+	_ = exec.Command("kill", "-"+name, strconv.Itoa(r.server.Process.Pid)).Run()
+}
 
 // Restart starts a server again after Kill; cables are gone and have to be made again.
 func (r *Rig) Restart() {
@@ -133,7 +138,12 @@ func (r *Rig) Restart() {
 
 // Close ends the server and waits for it; more calls do no harm.
 func (r *Rig) Close() {
-	r.Thaw()
+	select {
+	case <-r.ended:
+		return
+	default:
+		r.Thaw() // if frozen
+	}
 	_ = r.server.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-r.ended:

@@ -30,13 +30,14 @@ func TestMissingPacketsAreAskedFor(t *testing.T) {
 		name string
 		rtt  time.Duration
 		asks bool
-	}{{"short round trip", 3 * time.Millisecond, true}, {"unknown", 0, false}, {"longer than the delay", 900 * time.Millisecond, false}} {
+	}{{"short round trip", 10 * time.Millisecond, true}, {"unknown", 0, false}, {"longer than the delay", 900 * time.Millisecond, false}} {
 		p := newPerformer("a")
 		l := newListener(p)
 		k := newTalker(t, 9, 400, 1_000_000)
 		if err := p.addVoice(&k.publication, ModeSafe); err != nil {
 			t.Fatal(err)
 		}
+		(*p.voices.Load())[0].player.SetTarget(jitter.Config{Initial: 60 * time.Millisecond, Min: 60 * time.Millisecond})
 		track := &asked{}
 		own := &source{track}
 		var gone *packet.Packet

@@ -28,7 +28,8 @@ func NewDecoder(channels int) (*Decoder, error) {
 }
 
 // Decode writes the packet's samples to pcm, interleaved, and returns how many there are per channel.
-// A payload that is no packet is an error and leaves the decoder usable.
+// A payload that is no packet is an error and leaves the decoder usable; one that was made up may
+// decode to any finite samples, thousands included, so callers bound them.
 func (d *Decoder) Decode(pcm []float32, payload []byte) (samples int, err error) {
 	if d.engine == nil {
 		return 0, ErrClosed

@@ -88,17 +88,19 @@ func TestToneArrivesAtItsLevelAndRoomTime(t *testing.T) {
 	for _, channels := range []int{1, 2} {
 		for _, frame := range []int{120, 240, 480} {
 			m := newFakeSource(nil)
-			tone := audiotest.Tone(1000, -12, 48000, 1)
+			tone := audiotest.Tone(1030, -12, 48000, 1) // not the same in each packet
 			m.signal = func(f int64) float32 { // a burst from 2 s to 3 s
 				if f < 96000 || f >= 144000 {
 					return 0
 				}
 				return tone[f-96000]
 			}
-			heard, first := simulate(t, m, testConfig(m, channels, frame)).run(4)
+			cfg := testConfig(m, channels, frame)
+			cfg.Encoder.BitrateBPS = 256000 // with less, the shortest packets are up to 0.9 dB off
+			heard, first := simulate(t, m, cfg).run(4)
 			mono := audiotest.Channel(heard, channels-1, channels)
 			begin := int(roomSample(m.start) + 96000 - first)
-			level := audiotest.ToneLevelDB(mono[begin+4800:begin+43200], 0, 1, 1000)
+			level := audiotest.ToneLevelDB(mono[begin+4800:begin+43200], 0, 1, 1030)
 			if math.Abs(level+12) > 0.6 {
 				t.Errorf("%d channels, %d samples: tone is at %.2f dBFS, want -12", channels, frame, level)
 			}

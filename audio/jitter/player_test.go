@@ -133,6 +133,8 @@ func TestFirstSampleJumps(t *testing.T) {
 		"500 ms back":  {-24000, true},
 		"days ahead":   {5 << 32, true},
 		"days back":    {-5 << 32, true},
+		"2^31 ahead":   {1 << 31, true},
+		"2^31 back":    {-1 << 31, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := packets(0, roomStart, 600, usualDelay)
@@ -292,7 +294,10 @@ func TestAnyFrameSize(t *testing.T) {
 func TestFrameAllocatesNothing(t *testing.T) {
 	n := network{seed: 1, packet: frame, length: 20 * time.Second, delay: usualDelay, dev: 3 * time.Millisecond, loss: 0.1, paths: 2}
 	all, at := n.flights(), time.Duration(0)
-	p, pcm := NewPlayer(Config{}, &toneDecoder{}), make([]float32, 2*frame)
+	cfg := Safe()
+	cfg.FEC = true
+	p, pcm, numbers := NewPlayer(cfg, &toneDecoder{}), make([]float32, 2*frame), make([]int64, 8)
+	p.SetRoundTrip(time.Millisecond)
 	count := testing.AllocsPerRun(3000, func() {
 		at += 5 * time.Millisecond
 		for len(all) > 0 && all[0].arrival <= at {
@@ -301,6 +306,8 @@ func TestFrameAllocatesNothing(t *testing.T) {
 		}
 		p.Frame(pcm, simStart.Add(at))
 		p.Stats()
+		p.Residual()
+		p.TakeMissing(numbers)
 	})
 	if count != 0 {
 		t.Errorf("%v allocations in a frame", count)
@@ -335,5 +342,36 @@ func TestPathsArePushedByGoroutinesOfTheirOwn(t *testing.T) {
 	}
 	if s := p.Stats(); s.Received[0]+s.Received[1]+s.Dropped < 5000 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Packets of every length that there is, one after the other, are one signal.
+func TestLengthsMayChangeFromPacketToPacket(t *testing.T) {
+	lengths := []int{120, 240, 480, 960, 1920, 2880, 5760}
+	var all []flight
+	number, first := int64(0), roomStart
+	for first < roomStart+20*sampleRate {
+		n := lengths[number%int64(len(lengths))]
+		all = append(all, flight{number, first, n, tonePayload(first, n), 0, samplesToTime(first+int64(n)-roomStart) + usualDelay})
+		number, first = number+1, first+int64(n)
+	}
+	p := NewPlayer(Config{}, &toneDecoder{})
+	heard := listen(p, all, 20*time.Second, 128)
+	if s := p.Stats(); s.Lost > 3 || s.CurrentDelay > 200*time.Millisecond {
+		t.Errorf("%+v", s)
+	}
+	steadyTail(t, heard, 10*time.Second)
+}
+
+// Numbers that start over or jump by more than any loss are followed in the end.
+func TestNumbersMayJump(t *testing.T) {
+	for name, next := range map[string]int64{"start over": 0, "far ahead": 1 << 33, "at the top": maxNumber - 500} {
+		all := packets(2000, roomStart, 600, usualDelay)
+		all = append(all, packets(next, roomStart+600*frame, 400, usualDelay)...)
+		p := NewPlayer(Config{}, &toneDecoder{})
+		heard := listen(p, all, 5*time.Second, frame)
+		if level := rms(heard[len(heard)-sampleRate:]); level < 0.3 {
+			t.Errorf("%s: RMS of the end is %.3f", name, level)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
 	"gasso/net/signaling"
@@ -56,6 +57,57 @@ func TestProtectionThroughPion(t *testing.T) {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
+}
+
+// lossy is a network that loses every tenth packet.
+type lossy struct {
+	webrtc.TrackLocalWriter
+	n int
+}
+
+func (l *lossy) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+	if l.n++; l.n%10 == 0 {
+		return len(payload), nil
+	}
+	return l.TrackLocalWriter.WriteRTP(h, payload)
+}
+
+// The reports of a receiver that loses packets bring it copies, until nothing is missing any more.
+func TestLossIsRepairedThroughPion(t *testing.T) {
+	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	p := NewPublisher("anna")
+	mustAttach(t, p, a.link)
+	if err := a.link.Negotiate(); err != nil {
+		t.Fatal(err)
+	}
+	connected(t, a, b)
+	eventually(t, "negotiated track", func() bool { return len(*p.bound.Load()) == 1 })
+	track := (*p.bound.Load())[0]
+	track.stream = &lossy{TrackLocalWriter: track.stream}
+	stop := flow(p, 9)
+	eventually(t, "copies", func() bool { return p.Counters(a.link).RedundantDepth > 0 })
+	protected := b.count("anna") + 2 // what is on its way
+	eventually(t, "packets", func() bool { return b.count("anna") > protected+400 })
+	stop()
+	got := b.packets("anna")[protected:]
+	first, last, came := got[0].Number, got[0].Number, map[int64]bool{}
+	for _, pk := range got {
+		if came[pk.Number] || string(pk.Payload) != string(makePacket(9, pk.Number).Payload) {
+			t.Errorf("packet %d came twice or with another's payload", pk.Number)
+		}
+		came[pk.Number] = true
+		first, last = min(first, pk.Number), max(last, pk.Number)
+	}
+	if missing := int(last-first) + 1 - len(came); missing > 2 {
+		t.Errorf("%d of %d packets are missing although each came with a copy of the one before", missing, last-first+1)
+	}
+	b.mu.Lock()
+	c := b.subs[0].Counters()
+	b.mu.Unlock()
+	if c.Repaired < 20 || c.Malformed != 0 {
+		t.Errorf("counters %+v", c)
+	}
+	t.Logf("counters %+v, sender %+v", c, p.Counters(a.link))
 }
 
 // A browser's Opus differs from ours in its parameters, its RED does not: pion keeps Opus only where the

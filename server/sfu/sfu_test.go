@@ -76,6 +76,7 @@ type performer struct {
 
 	mu    sync.Mutex
 	heard map[string][]packet.Packet
+	subs  []*peer.Subscriber
 }
 
 func (p *performer) count(originID string) int {
@@ -107,6 +108,9 @@ func (h *hall) join(id string) *performer {
 		LocalID: id, RemoteID: signaling.ServerID,
 		Send: func(s *signaling.Signal) { toServer <- s },
 		OnTrack: func(s *peer.Subscriber) {
+			p.mu.Lock()
+			p.subs = append(p.subs, s)
+			p.mu.Unlock()
 			_ = s.Run(func(pk *packet.Packet, _ time.Time) {
 				kept := *pk
 				kept.Payload = append([]byte(nil), pk.Payload...)
@@ -171,6 +175,41 @@ func (h *hall) play(performers ...*performer) (stop func()) {
 	return func() {
 		close(quit)
 		<-done
+	}
+}
+
+// The server keeps the newest packets of everybody, so that a receiver need not wait for their origin.
+func TestAForwardedPacketIsSentAgain(t *testing.T) {
+	h := newHall(t)
+	anna, bela := h.join("anna"), h.join("bela")
+	h.subscribe("anna", bela)
+	for _, p := range []*performer{anna, bela} {
+		if err := p.atServer.Negotiate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := h.play(anna)
+	eventually(t, "packets", func() bool { return bela.count("anna") > 50 })
+	again := func() int64 { return h.forwarder.Publish("anna").publisher.Counters(bela.atServer).Resent }
+	eventually(t, "packet sent again", func() bool {
+		bela.mu.Lock()
+		sub, newest := bela.subs[0], bela.heard["anna"][len(bela.heard["anna"])-1].Number
+		bela.mu.Unlock()
+		sub.Request(1, []int64{newest - 2, newest})
+		return again() >= 2
+	})
+	stop()
+	seen := map[int64]bool{}
+	bela.mu.Lock()
+	defer bela.mu.Unlock()
+	for _, pk := range bela.heard["anna"] {
+		if seen[pk.Number] {
+			t.Errorf("packet %d was delivered twice", pk.Number)
+		}
+		seen[pk.Number] = true
+	}
+	if c := anna.publisher.Counters(anna.link); c.Resent != 0 {
+		t.Errorf("the origin sent %d packets again", c.Resent)
 	}
 }
 

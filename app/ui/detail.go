@@ -15,7 +15,7 @@ import (
 const (
 	detailWidth = 290
 	detailEvery = 500 * time.Millisecond
-	nearDelay   = 3 * time.Millisecond // a line as near as this to the delay in effect stands for it
+	nearDelay   = 1250 * time.Microsecond // a line as near as this to the delay in effect stands for it
 )
 
 // linkDetail tells in words how a performer is heard: the way, the buffer and what other delays would
@@ -124,17 +124,22 @@ func (l *linkDetail) showOutlook(p session.Performer) bool {
 	return changed
 }
 
-// outlookLines say what each delay would have cost, up to the first that costs nothing; near is the line
-// of the delay in effect, -1 without any.
+// outlookLines say what each delay would have cost, up to the first that costs nothing, and without those
+// that cost the same as the one before; near is the line of the delay in effect, -1 without any.
 func outlookLines(w *words, p session.Performer) (lines []string, near int) {
 	near = -1
-	distance := nearDelay
-	for i, o := range p.Outlook {
+	before := ""
+	for _, o := range p.Outlook {
 		lost := percentText(o.LostRatio)
-		lines = append(lines, w.say("detail.outlook", "ms", millis(o.Delay), "percent", lost))
-		if d := (o.Delay - p.TargetDelay).Abs(); d < distance {
-			near, distance = i, d
+		inEffect := near < 0 && (o.Delay-p.TargetDelay).Abs() < nearDelay
+		if lost == before && !inEffect {
+			continue
 		}
+		if inEffect {
+			near = len(lines)
+		}
+		before = lost
+		lines = append(lines, w.say("detail.outlook", "ms", millis(o.Delay), "percent", lost))
 		if lost == "0" && o.Delay >= p.TargetDelay {
 			break
 		}
@@ -171,9 +176,9 @@ func percentText(ratio float64) string {
 	switch percent := 100 * ratio; {
 	case !(percent >= 0.005):
 		return "0"
-	case percent < 0.1:
+	case percent < 0.095:
 		return fmt.Sprintf("%.2f", percent)
-	case percent < 10:
+	case percent < 9.95:
 		return fmt.Sprintf("%.1f", percent)
 	default:
 		return fmt.Sprintf("%.0f", percent)

@@ -16,7 +16,7 @@ func TestDetailTellsWhatOtherBuffersWouldCost(t *testing.T) {
 	e := newScriptedEngine()
 	ms := time.Millisecond
 	e.snap.Performers[0].TargetDelay = 18 * ms
-	e.snap.Performers[0].Outlook = []session.Outlook{{Delay: 13 * ms, LostRatio: 0.021}, {Delay: 18 * ms, LostRatio: 0.004}, {Delay: 23 * ms, LostRatio: 0.0002}, {Delay: 28 * ms}, {Delay: 38 * ms}}
+	e.snap.Performers[0].Outlook = []session.Outlook{{Delay: 13 * ms, LostRatio: 0.021}, {Delay: 18 * ms, LostRatio: 0.004}, {Delay: 20 * ms, LostRatio: 0.004}, {Delay: 23 * ms, LostRatio: 0.0002}, {Delay: 28 * ms}, {Delay: 38 * ms}}
 	e.snap.Performers[0].Link = session.Link{Direct: true, Forwarded: true, DirectRTT: 4 * ms, RedundantDepth: 2, RepairedRatio: 0.05}
 	w := testWindow(t, e, nil, nil)
 	joinRoom(t, w, e)
@@ -57,7 +57,7 @@ func TestDetailTellsWhatOtherBuffersWouldCost(t *testing.T) {
 }
 
 func TestPercentHasTheDecimalsThatMeanSomething(t *testing.T) {
-	for ratio, want := range map[float64]string{0: "0", 0.00001: "0", 0.0002: "0.02", 0.004: "0.4", 0.021: "2.1", 0.12: "12", 1: "100"} {
+	for ratio, want := range map[float64]string{0: "0", 0.00001: "0", 0.0002: "0.02", 0.004: "0.4", 0.021: "2.1", 0.000951: "0.1", 0.0996: "10", 0.12: "12", 1: "100"} {
 		if got := percentText(ratio); got != want {
 			t.Errorf("%v is %q, want %q", ratio, got, want)
 		}

@@ -87,8 +87,12 @@ func diagnosticsText(w *words, s session.Snapshot) string {
 // governorLines are the load and what it made the governor do.
 func governorLines(w *words, line func(label, format string, args ...any), self session.Self) {
 	g, l := self.Governor, self.Governor.Load
-	line(w.say("diag.governor"), "%d  ·  %s  ·  %s", g.Step, modeWord(w, g.Mode), w.tell(g.Said))
-	line(w.say("diag.load"), "%.0f %%  ·  %.0f %%  ·  %.0f %%", l.CPUPercent, l.MachinePercent, l.CPULimitPercent)
+	limit := w.say("cpulimit.none")
+	if l.CPULimitPercent > 0 {
+		limit = fmt.Sprintf("%.0f %%", l.CPULimitPercent)
+	}
+	line(w.say("diag.governor"), "%d  ·  %s  %s", g.Step, modeWord(w, g.Mode), w.tell(g.Said))
+	line(w.say("diag.load"), "%.0f %%  ·  %.0f %%  ·  %s", l.CPUPercent, l.MachinePercent, limit)
 	line(w.say("diag.frames"), "%.0f %%  ·  %.0f %%  ·  %s ms", 100*l.CaptureRatio, 100*l.PlayoutRatio, millis(l.Late))
 	line(w.say("diag.memory"), "%.0f MB", float64(l.MemoryBytes)/1e6)
 }

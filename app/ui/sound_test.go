@@ -173,7 +173,7 @@ func TestMonitorSwitchTellsItsLatency(t *testing.T) {
 	w.drawNow(e)
 	test.Tap(w.stage.own.monitor.button)
 	w.drawNow(e)
-	if got := w.stage.own.monitor.button; !got.on || got.text != "Hear yourself · 12 ms" || e.Snapshot().Self.Monitor.GainDB != settings.Defaults().MonitorGainDB {
+	if got := w.stage.own.monitor.button; !got.on || got.text != "Yourself · 12 ms" || e.Snapshot().Self.Monitor.GainDB != settings.Defaults().MonitorGainDB {
 		t.Errorf("switched on it shows %q, engine %+v", got.text, e.Snapshot().Self.Monitor)
 	}
 	test.Tap(w.stage.own.monitor.button)

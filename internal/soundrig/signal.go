@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 
 	"gasso/audio/wav"
 )
@@ -88,7 +87,7 @@ func (p *Playing) Stop() {
 
 // Recording is what comes from a source.
 type Recording struct {
-	t     testing.TB
+	t     T
 	cmd   *exec.Cmd
 	ended chan struct{}
 	once  sync.Once

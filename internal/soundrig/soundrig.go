@@ -27,7 +27,7 @@ const startWithin = 20 * time.Second
 
 // Rig is a running PulseAudio.
 type Rig struct {
-	t      testing.TB
+	t      T
 	dir    string
 	env    []string
 	server *exec.Cmd
@@ -45,8 +45,17 @@ type Cable struct {
 	micModule, speakerModule string
 }
 
+// T is what a rig needs of a test.
+type T interface {
+	Helper()
+	Cleanup(f func())
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Skip(args ...any)
+}
+
 // Start starts a PulseAudio without devices, which ends with the test.
-func Start(t testing.TB) *Rig {
+func Start(t T) *Rig {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("the sound rig needs PulseAudio on Linux")

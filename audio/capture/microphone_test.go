@@ -89,7 +89,7 @@ func TestToneArrivesAtItsLevelAndRoomTime(t *testing.T) {
 		for _, frame := range []int{120, 240, 480} {
 			m := newFakeSource(nil)
 			tone := audiotest.Tone(1030, -12, 48000, 1) // not the same in each packet
-			m.signal = func(f int64) float32 { // a burst from 2 s to 3 s
+			m.signal = func(f int64) float32 {          // a burst from 2 s to 3 s
 				if f < 96000 || f >= 144000 {
 					return 0
 				}

@@ -40,18 +40,26 @@ func (c *condition) begin(hardware bool) {
 	c.hardware, c.stoodIn, c.back = hardware, false, time.Time{}
 }
 
-// microphone says what is wrong with a microphone, or that it no longer is; empty when there is nothing to say.
-func (c *condition) microphone(s device.Stats, now time.Time) string {
-	return c.words(s, now, microphoneStopped, microphoneStandIn, microphoneBack, microphoneSilent, microphoneLate)
+// microphone says what is wrong with a microphone, and the news that it is back; each is empty when there
+// is nothing to say.
+func (c *condition) microphone(s device.Stats, now time.Time) (problem, news string) {
+	if c.watch(s, now) {
+		news = microphoneBack
+	}
+	return c.words(s, microphoneStopped, microphoneStandIn, microphoneSilent, microphoneLate), news
 }
 
 // output says the same of a loudspeaker.
-func (c *condition) output(s device.Stats, now time.Time) string {
+func (c *condition) output(s device.Stats, now time.Time) (problem, news string) {
 	s.Silent = false
-	return c.words(s, now, outputStopped, outputStandIn, outputBack, "", outputLate)
+	if c.watch(s, now) {
+		news = outputBack
+	}
+	return c.words(s, outputStopped, outputStandIn, "", outputLate), news
 }
 
-func (c *condition) words(s device.Stats, now time.Time, stopped, standIn, back, silent, late string) string {
+// watch notices when the device that was asked for takes over again, and tells whether that is news now.
+func (c *condition) watch(s device.Stats, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stoodIn && !s.Fallback && !s.Dead {
@@ -60,6 +68,12 @@ func (c *condition) words(s device.Stats, now time.Time, stopped, standIn, back,
 	if !s.Dead {
 		c.stoodIn = s.Fallback
 	}
+	return c.hardware && !s.Dead && !s.Fallback && !c.back.IsZero() && now.Sub(c.back) < backShown
+}
+
+func (c *condition) words(s device.Stats, stopped, standIn, silent, late string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case s.Dead:
 		return stopped
@@ -71,8 +85,6 @@ func (c *condition) words(s device.Stats, now time.Time, stopped, standIn, back,
 		return standIn
 	case s.Silent:
 		return silent
-	case !c.back.IsZero() && now.Sub(c.back) < backShown:
-		return back
 	case s.WorstLateness > lateDevice:
 		return late
 	}

@@ -31,8 +31,9 @@ func TestConditionOfADeviceInWords(t *testing.T) {
 		var c condition
 		c.begin(true)
 		for _, s := range steps {
-			if got := c.microphone(s.stats, start.Add(s.at)); got != s.want {
-				t.Errorf("%s, after %v: %q, want %q", name, s.at, got, s.want)
+			problem, news := c.microphone(s.stats, start.Add(s.at))
+			if got := problem + news; got != s.want || (news != "") != (s.want == microphoneBack) {
+				t.Errorf("%s, after %v: problem %q, news %q; want %q", name, s.at, problem, news, s.want)
 			}
 		}
 	}
@@ -40,12 +41,12 @@ func TestConditionOfADeviceInWords(t *testing.T) {
 	c.begin(true)
 	c.output(gone, start)
 	c.begin(true)
-	if got := c.output(device.Stats{Silent: true}, start); got != "" {
-		t.Errorf("another loudspeaker begins with %q", got)
+	if problem, news := c.output(device.Stats{Silent: true}, start); problem+news != "" {
+		t.Errorf("another loudspeaker begins with %q", problem+news)
 	}
 	c.begin(false)
 	for want, stats := range map[string]device.Stats{"": silent, microphoneStopped: {Dead: true}} {
-		if got := c.microphone(stats, start); got != want {
+		if got, _ := c.microphone(stats, start); got != want {
 			t.Errorf("of silence from a file: %q, want %q", got, want)
 		}
 	}

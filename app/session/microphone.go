@@ -304,7 +304,7 @@ func (m *microphone) describe(self *Self) (problem string) {
 	if m.source != nil {
 		stats := m.source.Stats()
 		self.InputName, self.Overruns = m.source.Info().Name, stats.Overruns
-		problem = m.condition.microphone(stats, time.Now())
+		problem, self.News = m.condition.microphone(stats, time.Now())
 	}
 	if m.mic != nil {
 		self.Level = Level(m.mic.Level())

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"time"
 
 	"gasso/audio/jitter"
@@ -158,5 +159,9 @@ func (p *playout) describe(self *Self) (problem string) {
 	}
 	stats := render.Stats()
 	self.OutputName, self.Underruns, self.RenderLatency = render.Info().Name, stats.Underruns, p.latency()
-	return p.condition.output(stats, time.Now())
+	problem, news := p.condition.output(stats, time.Now())
+	if news != "" {
+		self.News = strings.TrimSpace(self.News + " " + news)
+	}
+	return problem
 }

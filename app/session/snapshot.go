@@ -39,6 +39,7 @@ type Self struct {
 	ProgramStrip   Strip   // the own strip in the program, which hosts set
 	ProgramLevel   Level   // hosts only
 	Processing     Processing
+	News           string // of the devices, in words: what is well again; else empty
 	Missing        string // why processing that was asked for is not in effect; empty if it is
 	Mode           Mode
 	InputName      string

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,11 @@ func TestWhatTheGovernorDidIsNoProblem(t *testing.T) {
 	w.drawNow(e)
 	if w.banner.view.Hidden || w.banner.problem || w.banner.text.Text != w.desk.words.tell(e.snap.Self.Governor.Said) || w.banner.text.Text == e.snap.Self.Governor.Said {
 		t.Errorf("the banner says %q, as a problem: %v", w.banner.text.Text, w.banner.problem)
+	}
+	e.note("", func() { e.snap.Self.News = "Your microphone is back." })
+	w.drawNow(e)
+	if w.banner.problem || !strings.HasPrefix(w.banner.text.Text, w.desk.words.tell(e.snap.Self.News)) {
+		t.Errorf("with good news the banner says %q, as a problem: %v", w.banner.text.Text, w.banner.problem)
 	}
 	e.note("", func() { e.snap.Problem = "The microphone delivers silence: is it muted or switched off?" })
 	w.drawNow(e)

@@ -178,8 +178,7 @@ func (c *deviceChoice) offerChannels(n int, mark string) {
 		marks, names = append(marks, "#"+pair), append(names, c.desk.say("channels.two", "n", pair))
 	}
 	if indexOf(marks, mark) < 0 {
-		text := strings.TrimPrefix(mark, "#")
-		marks, names = append(marks, mark), append(names, c.desk.say("channels.gone", "n", text))
+		marks, names = append(marks, mark), append(names, c.markName(mark, n > 0))
 	}
 	c.channels.offer(marks, names, indexOf(marks, mark))
 	offered := mark != "" || n > 2 || n == 2 && !c.output
@@ -187,6 +186,18 @@ func (c *deviceChoice) offerChannels(n int, mark string) {
 		c.row.Objects[1].(*fyne.Container).Hidden = !offered
 		c.row.Refresh()
 	}
+}
+
+// markName names channels that are not offered: the device is not there, or has fewer.
+func (c *deviceChoice) markName(mark string, fewer bool) string {
+	text := strings.TrimPrefix(mark, "#")
+	switch {
+	case fewer:
+		return c.desk.say("channels.gone", "n", text)
+	case strings.Contains(text, "+"):
+		return c.desk.say("channels.two", "n", text)
+	}
+	return c.desk.say("channels.one", "n", text)
 }
 
 func indexOf(list []string, text string) int {

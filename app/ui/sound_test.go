@@ -38,6 +38,10 @@ func TestChannelsOfADeviceCanBeChosen(t *testing.T) {
 	if c.channels.Selected != "Channel 9 (not there now)" || c.list.Selected != "Default of this computer" || len(told) != 3 {
 		t.Errorf("device#9 shows %q, %q and tells %q", c.list.Selected, c.channels.Selected, told)
 	}
+	c.set("device:unplugged#3+4")
+	if c.channels.Selected != "Channels 3+4" || c.list.Selected != "The device chosen earlier (not there now)" {
+		t.Errorf("a device that is gone shows %q, %q", c.list.Selected, c.channels.Selected)
+	}
 	c.set("file:/a/b#1.wav")
 	if c.list.Selected != "File b#1.wav" {
 		t.Errorf("a file with a hash in its name shows as %q", c.list.Selected)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -288,7 +289,7 @@ func (w *window) draw(snap *session.Snapshot, level session.Level, now time.Time
 	if snap.Problem != "" {
 		problem = w.desk.words.tell(snap.Problem)
 	}
-	quiet := w.desk.words.tell(w.quiet.next(snap.Self.Governor, snap.Self.Mode, now))
+	quiet := w.desk.words.tell(strings.TrimSpace(snap.Self.News + " " + w.quiet.next(snap.Self.Governor, snap.Self.Mode, now)))
 	w.banner.set(problem, quiet)
 	w.bar.draw(*snap, now)
 	switch w.page {

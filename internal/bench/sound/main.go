@@ -33,8 +33,11 @@ var measurements = []measurement{
 	{"step", jitter.Step},
 	{"purity", voice.Purity},
 	{"engine", engine.Latency},
+	{"pulse", engine.Pulse},
 	{"voice", voice.Tables},
+	{"cost", engine.Cost},
 	{"governor", governor.Tables},
+	{"soak", engine.Soak},
 }
 
 func main() {

@@ -5,7 +5,7 @@ import "gasso/audio/resample"
 const (
 	glideSamples = 2048 // played in a glide, which takes one sample more or less: 0.049 % of pitch
 	filterHalf   = 16   // samples on each side that the resampler looks at
-	glideAbove   = 30   // samples too many that start gliding,
+	glideAbove   = 14   // samples too many that start gliding,
 	glideBelow   = 6    // samples too few, and what too many may remain
 )
 

@@ -3,7 +3,7 @@ package jitter
 const (
 	stallShare   = 3.1                    // times the late budget may be late when stalls are counted, too
 	guard        = 4                      // samples
-	boundary     = 12                     // samples: who comes that close before a drain may miss it next time
+	boundary     = 4                      // samples: who comes that close before a drain may miss it next time
 	shrinkRate   = sampleRate / 1000      // samples a second, at least; as fast as a glide
 	shrinkTime   = 5                      // s in which the way down is gone, at least
 	learnPackets = 100                    // packets until the target may go below Config.Initial

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"gasso/app/session"
 	"gasso/assets/wasm"
 	"gasso/audio/device"
+	"gasso/audio/mix"
 	"gasso/net/signaling"
 )
 
@@ -24,7 +26,7 @@ type headlessOptions struct {
 	invite, server, room, name, token string
 	input, output, soundSystem        string
 	mode, topology, receive           string
-	aec, ns, agc, highPass            string
+	aec, ns, agc, highPass, monitor   string
 	music, muted, onAir               bool
 	bitrate, cpuLimit                 int
 	duration                          time.Duration
@@ -66,6 +68,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.agc, "agc", "", "gain control: off | on (default on for devices)")
 	f.StringVar(&o.highPass, "high-pass", "", "cut below 80 Hz: off | on (default on for devices)")
 	f.BoolVar(&o.music, "music", false, "music mode: stereo, no processing")
+	f.StringVar(&o.monitor, "monitor", "off", "hear the own microphone: off | its level in dB, -80 to 12")
 	f.BoolVar(&o.muted, "muted", false, "start muted")
 	f.BoolVar(&o.onAir, "on-air", false, "start the broadcast once joined (hosts)")
 	f.IntVar(&o.bitrate, "bitrate", 0, "bit/s of the encoder, 6000 to 510000; 0 chooses")
@@ -138,6 +141,18 @@ func (o headlessOptions) processing() (session.Processing, error) {
 	return p, nil
 }
 
+// ownMonitor tells whether the own microphone is heard, and how loud.
+func (o headlessOptions) ownMonitor() (on bool, gainDB float64, err error) {
+	if o.monitor == "off" {
+		return false, 0, nil
+	}
+	gainDB, err = strconv.ParseFloat(o.monitor, 64)
+	if err != nil || !(gainDB >= mix.MinGainDB && gainDB <= mix.MaxGainDB) {
+		return false, 0, fmt.Errorf("--monitor is %q; it takes off or a level from %d to %d dB", o.monitor, mix.MinGainDB, mix.MaxGainDB)
+	}
+	return true, gainDB, nil
+}
+
 func choice[T ~string](name string, value T, allowed ...T) (T, error) {
 	words := make([]string, len(allowed))
 	for i, a := range allowed {
@@ -155,10 +170,15 @@ func runHeadless(ctx context.Context, o headlessOptions, out io.Writer, log *slo
 	if err != nil {
 		return err
 	}
+	hears, gainDB, err := o.ownMonitor()
+	if err != nil {
+		return err
+	}
 	s, err := session.New(cfg)
 	if err != nil {
 		return err
 	}
+	s.SetMonitor(hears, gainDB)
 	if o.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.duration)

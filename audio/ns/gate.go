@@ -7,10 +7,10 @@ const (
 	gateLearn      = 50   // frames before a floor is believed
 	gateSteadyDB   = 5    // a frame this close above the floor is steady noise
 	gateSteadyCut  = -32  // dB that steady noise is cut by in all, what RNNoise does included
-	gateQuietDB    = 15   // a frame this far below the speech is no speech, as babble behind the performer
+	gateQuietDB    = 16   // a frame this far below the speech is no speech, as babble behind the performer
 	gateQuietCut   = -12  // dB that it is cut by on top
 	gateVoice      = 0.6  // probability from which a frame teaches how loud speech is
-	gateHoldFrames = 25   // after speech nothing closes for 250 ms
+	gateHoldFrames = 30   // after speech nothing closes for 300 ms
 	gateOpen       = 1.0  // of the way, in one frame: the first sound of a word must be whole
 	gateClose      = 0.1  // of the way, in one frame
 	gateForgetDB   = 0.02 // a frame, by which the speech's level falls: 2 dB a second

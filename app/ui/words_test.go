@@ -106,8 +106,43 @@ func TestWhatTheServerSaysIsTranslatedSentenceBySentence(t *testing.T) {
 	if got := ja.tell(`server "ftp://a" is no http or https address`); !strings.HasPrefix(got, "サーバーのアドレス「ftp://a」は使えません。") {
 		t.Errorf("a bad address became %q", got)
 	}
+	channel := `open input: open sound device: the device has no such channel: "Box" has 2, so there is no channel 5`
+	if got := ja.tell(channel); got != "「Box」にそのチャンネルはありません。チャンネルを選び直してください" {
+		t.Errorf("a missing channel became %q", got)
+	}
+	if got := en.tell(channel); got != "Box has fewer channels; choose another channel" {
+		t.Errorf("a missing channel became %q", got)
+	}
 	if got := ja.tell("Something new."); got != "Something new." {
 		t.Errorf("an unknown sentence became %q", got)
+	}
+}
+
+// TestEverySentenceOfTheSessionIsTranslated finds the constants that are sentences in the session's code.
+func TestEverySentenceOfTheSessionIsTranslated(t *testing.T) {
+	_, ja := bothLanguages(t)
+	found := 0
+	for _, name := range []string{"condition.go", "governor_words.go"} {
+		parsed, err := parser.ParseFile(token.NewFileSet(), "../session/"+name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			literal, ok := n.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING {
+				return true
+			}
+			if said, _ := strconv.Unquote(literal.Value); strings.HasSuffix(said, ".") || strings.HasSuffix(said, "?") {
+				found++
+				if ja.tell(said) == said {
+					t.Errorf("%s says %q, which is not in Japanese", name, said)
+				}
+			}
+			return true
+		})
+	}
+	if found < 15 {
+		t.Errorf("found only %d sentences: the search is broken", found)
 	}
 }
 

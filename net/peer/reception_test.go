@@ -251,3 +251,29 @@ func FuzzFeedback(f *testing.F) {
 		}
 	})
 }
+
+// A new publication loses nothing and repeats nothing, with copies and with the last of the one before
+// coming late.
+func TestANewPublicationGoesOn(t *testing.T) {
+	seen := map[[2]int64]int{}
+	r := newReception(func(pk *packet.Packet, _ time.Time) { seen[[2]int64{int64(pk.Generation), pk.Number}]++ })
+	p := NewPublisher("anna")
+	track := pipe(t, p, r, func(*rtp.Header) bool { return false })
+	track.protection.Store(2<<8 | 4)
+	for generation := range int64(512) { // the byte comes round
+		for n := range int64(10) {
+			_ = p.Write(makePacket(uint8(generation), n))
+			if n == 2 && generation > 0 {
+				_ = p.Write(makePacket(uint8(generation-1), 10))
+			}
+		}
+	}
+	for key, times := range seen {
+		if times != 2 && key != [2]int64{255, 10} { // which nothing came after
+			t.Fatalf("packet %d of generation %d was delivered %d times, want 2", key[1], key[0], times)
+		}
+	}
+	if len(seen) != 256*11 {
+		t.Errorf("%d packets", len(seen))
+	}
+}

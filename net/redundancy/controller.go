@@ -102,7 +102,7 @@ func (c *Controller) since(moment time.Time) (sum Report) {
 // for nothing.
 func (c *Controller) most(r *Report) int {
 	if c.depth > 0 && float64(r.residual()) > worthACopy*float64(max(r.Expected, fewPackets)) {
-		return min(c.depth+1, MaxDepth)
+		return min(c.depth+1, maxDepth)
 	}
 	return max(c.depth, 1)
 }
@@ -146,7 +146,7 @@ func plan(r *Report, most int) (depth, spread int) {
 		depth++
 	}
 	allowed := expected * (aim + 3*math.Pow(loss, float64(depth+1)))
-	for spread = depth; spread < MaxSpread && float64(uncovered(&r.Bursts, spread)) > allowed; {
+	for spread = depth; spread < maxSpread && float64(uncovered(&r.Bursts, spread)) > allowed; {
 		spread++
 	}
 	return depth, spread

@@ -186,7 +186,7 @@ func FuzzController(f *testing.F) {
 				Bursts: [4]int{int(data[3]), int(data[4]), int(data[5]), int(data[6])}}
 			now = now.Add(time.Duration(int8(data[7])) * reportEvery / 4)
 			c.Update(r, now)
-			if d, s := c.Depth(), c.Spread(); d < 0 || d > MaxDepth || s < d || s > MaxSpread || d == 0 && s != 0 {
+			if d, s := c.Depth(), c.Spread(); d < 0 || d > maxDepth || s < d || s > maxSpread || d == 0 && s != 0 {
 				t.Fatalf("%d copies up to %d back", d, s)
 			}
 		}

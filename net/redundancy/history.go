@@ -42,9 +42,9 @@ func (h *History) Find(generation uint8, number int64) *packet.Packet {
 // too large, makes the whole larger than 1200 bytes, or lies where the receiver could not tell its
 // number: the receiver divides the offset by the packet's length.
 func (h *History) Pack(dst []byte, p *packet.Packet, payloadType uint8, depth, spread int) []byte {
-	depth = min(depth, MaxDepth)
-	spread = min(max(spread, depth), MaxSpread)
-	var copies [MaxDepth]*packet.Packet
+	depth = min(depth, maxDepth)
+	spread = min(max(spread, depth), maxSpread)
+	var copies [maxDepth]*packet.Packet
 	n, size := 0, 1+len(p.Payload)
 	for i := depth; i > 0; i-- { // the oldest first
 		c := h.copyOf(p, int64((spread*i+depth-1)/depth))

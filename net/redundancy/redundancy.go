@@ -9,8 +9,8 @@ import "errors"
 
 // Bounds of a RED payload.
 const (
-	MaxDepth  = 3 // copies in one packet
-	MaxSpread = 8 // packets to the oldest copy
+	maxDepth  = 3 // copies in one packet
+	maxSpread = 8 // packets to the oldest copy
 
 	maxBlockBytes  = 1<<10 - 1 // RFC 2198, section 3: ten bits
 	maxOffset      = 1<<14 - 1 // samples: fourteen bits

@@ -54,7 +54,7 @@ type Config struct {
 
 // Studio is for a wire and a quiet network: least delay, at the price of a click now and then.
 func Studio() Config {
-	return Config{Initial: 2500 * time.Microsecond, Min: 500 * time.Microsecond, Max: 60 * time.Millisecond, LateBudget: 0.01}
+	return Config{Initial: 1500 * time.Microsecond, Min: 500 * time.Microsecond, Max: 60 * time.Millisecond, LateBudget: 0.01}
 }
 
 // Live is for playing together over the internet.
@@ -64,7 +64,7 @@ func Live() Config {
 
 // Safe is for speech and bad networks: no gaps, at the price of delay. FEC is set when the publication has it.
 func Safe() Config {
-	return Config{Initial: 10 * time.Millisecond, Min: 2 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001, Cover: CoverSlower}
+	return Config{Initial: 6 * time.Millisecond, Min: 2 * time.Millisecond, Max: 400 * time.Millisecond, LateBudget: 0.001, Cover: CoverSlower}
 }
 
 // withDefaults fills zero fields and puts the others into range.

@@ -23,7 +23,7 @@ import (
 
 const (
 	pulseRounds  = 3
-	pulseSettle  = 6 * time.Second
+	pulseSettle  = 5 * time.Second
 	pulseMeasure = 3 * time.Second
 	findable     = 0.02 // amplitude at which a chirp has begun
 )

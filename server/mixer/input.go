@@ -164,7 +164,7 @@ func (i *Input) open(id packet.PublicationID) *lane {
 	}
 	l := &lane{
 		publication: id,
-		player:      jitter.NewPlayer(jitter.Config{}, live),
+		player:      jitter.NewPlayer(jitter.Live(), live),
 		timeline:    jitter.NewTimeline(m.cfg.ProgramDelay+storeMargin, program),
 	}
 	l.live.decoder, l.program.decoder = live, program

@@ -117,6 +117,7 @@ func Run(opts Options) error {
 		return fmt.Errorf("open the window: %w", err)
 	}
 	a.Lifecycle().SetOnStarted(w.start)
+	a.Lifecycle().SetOnStopped(w.end) // by a signal too: nothing is drawn any more
 	a.Lifecycle().SetOnExitedForeground(func() { w.away.leave(time.Now()) })
 	a.Lifecycle().SetOnEnteredForeground(w.away.enter)
 	w.win.SetOnClosed(w.closed)

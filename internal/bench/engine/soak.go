@@ -205,12 +205,17 @@ func startCopierOf(input, output device.Spec) (*copier, error) {
 	return c, nil
 }
 
-// runCopy hands every period on as soon as it is there.
+// runCopy hands every period on as soon as it is there, from when both devices run.
 func (c *copier) runCopy(ctx context.Context) error {
 	pcm := make([]float32, channels*c.capture.Ring().Cap())
-	for {
+	for begun := false; ; {
 		n := c.capture.Ring().Read(pcm)
-		c.render.Ring().Write(pcm[:channels*n])
+		if !begun && c.render.Stats().Callbacks > 0 {
+			begun, n = true, min(n, copyPeriod)
+		}
+		if begun {
+			c.render.Ring().Write(pcm[:channels*n])
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -20,7 +20,8 @@ const (
 	soakTime      = time.Minute
 	soakLongTime  = 10 * time.Minute
 	collectEvery  = 100 * time.Millisecond
-	copyPeriod    = 60 // samples, as the engine asks for
+	copyPeriod    = 60  // samples, as the engine asks for
+	copyMost      = 240 // samples that wait for the loudspeaker at most
 	soakSettle    = 5 * time.Second
 	lookEvery     = 10 * time.Millisecond
 	silentPeakDB  = -60
@@ -205,17 +206,14 @@ func startCopierOf(input, output device.Spec) (*copier, error) {
 	return c, nil
 }
 
-// runCopy hands every period on as soon as it is there, from when both devices run.
+// runCopy hands every period on as soon as it is there; what would wait for more than copyMost is left
+// out, as what the sound system had gathered before both devices ran.
 func (c *copier) runCopy(ctx context.Context) error {
 	pcm := make([]float32, channels*c.capture.Ring().Cap())
-	for begun := false; ; {
+	for {
 		n := c.capture.Ring().Read(pcm)
-		if !begun && c.render.Stats().Callbacks > 0 {
-			begun, n = true, min(n, copyPeriod)
-		}
-		if begun {
-			c.render.Ring().Write(pcm[:channels*n])
-		}
+		n = max(0, min(n, copyMost-c.render.Ring().Len()))
+		c.render.Ring().Write(pcm[:channels*n])
 		select {
 		case <-ctx.Done():
 			return nil

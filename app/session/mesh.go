@@ -218,12 +218,18 @@ func (s *Session) receive(remote string, sub *peer.Subscriber) {
 		}
 		return 0
 	})
+	if p := s.playout.performer(origin); p != nil {
+		p.noteSource(path, own) // even if none of its packets can be used
+	}
 	err := sub.Run(func(pk *packet.Packet, arrival time.Time) {
 		if p := s.playout.performer(origin); p != nil {
 			p.noteSource(path, own)
 			p.deliver(path, pk, arrival)
 		}
 	}, s.clock.RoomSample)
+	if p := s.playout.performer(origin); p != nil {
+		p.endSource(path, own)
+	}
 	if err != nil {
 		s.log.Debug("track ended", "origin", origin, "error", err)
 	}

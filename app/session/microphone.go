@@ -304,6 +304,7 @@ func (m *microphone) describe(self *Self) (problem string) {
 	if m.source != nil {
 		stats := m.source.Stats()
 		self.InputName, self.Overruns = m.source.Info().Name, stats.Overruns
+		self.InvalidSamples, self.Reopens = self.InvalidSamples+stats.Invalid, self.Reopens+stats.Reopens
 		problem, self.News = m.condition.microphone(stats, time.Now())
 	}
 	if m.mic != nil {

@@ -31,6 +31,8 @@ type performer struct {
 	sources [2]atomic.Pointer[source] // by path
 	asked   atomic.Pointer[source]    // for missing packets; nil: nobody
 
+	endedUnusable atomic.Int64 // packets, of tracks that are gone
+
 	// Guarded by Session.mu.
 	info        signaling.Participant
 	settings    Strip

@@ -26,6 +26,25 @@ func (p *performer) noteSource(path int, s *source) {
 	}
 }
 
+// endSource keeps the counts of a track that has ended.
+func (p *performer) endSource(path int, s *source) {
+	p.sources[path].CompareAndSwap(s, nil)
+	p.endedUnusable.Add(unusable(s.Counters()))
+}
+
+// unusableOnTracks counts the packets that never reached a jitter buffer.
+func (p *performer) unusableOnTracks() int64 {
+	n := p.endedUnusable.Load()
+	for path := range p.sources {
+		if s := p.sources[path].Load(); s != nil {
+			n += unusable(s.Counters())
+		}
+	}
+	return n
+}
+
+func unusable(c peer.SubscriberCounters) int64 { return c.Malformed + c.Unidentified + c.NoClock }
+
 // missingPackets counts what both paths, copies and repetitions together did not bring in time.
 func (p *performer) missingPackets() int64 {
 	p.mu.Lock()
@@ -75,6 +94,7 @@ func (s *Session) describeProtectionLocked(p *performer, out *Link) {
 	if publisher := s.publisher.Load(); publisher != nil && link != nil {
 		sent := publisher.Counters(link)
 		out.RedundantDepth, out.RedundantSpread, out.Retransmitted = sent.RedundantDepth, sent.RedundantSpread, sent.Resent
+		out.BadFeedback = sent.BadFeedback
 	}
 	var delivered, repaired int64
 	for path := range p.sources {

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
 
+	"gasso/audio/device"
 	"gasso/audio/jitter"
 	"gasso/net/packet"
 	"gasso/net/peer"
@@ -22,7 +24,7 @@ func (a *asked) Request(generation uint8, numbers []int64) {
 }
 
 func (a *asked) Counters() peer.SubscriberCounters {
-	return peer.SubscriberCounters{Delivered: 200, Repaired: 3}
+	return peer.SubscriberCounters{Delivered: 200, Repaired: 3, Malformed: 5, Unidentified: 7, NoClock: 11, Panics: 100}
 }
 
 func TestMissingPacketsAreAskedFor(t *testing.T) {
@@ -90,4 +92,67 @@ func TestDeliveringAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for each packet", n)
 	}
 	p.close()
+}
+
+func TestBadInputIsCounted(t *testing.T) {
+	p := newPerformer("a")
+	l := newListener(p)
+	k := newTalker(t, 9, 400, 1_000_000)
+	if err := p.addVoice(&k.publication, ModeLive); err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	unusable := func() int64 {
+		var out Performer
+		p.describe(&out, l.now)
+		return out.Link.PacketsUnusable
+	}
+	l.hear(100, func() {
+		pk := *k.next()
+		if pk.Number == 40 || pk.Number == 41 {
+			pk.FirstSample = math.MinInt64
+		}
+		p.deliver(jitter.PathDirect, &pk, l.now)
+	})
+	impossible := unusable()
+	if impossible == 0 {
+		t.Error("packets at impossible positions are not counted")
+	}
+	const onTrack = 5 + 7 + 11
+	first, second := &source{&asked{}}, &source{&asked{}}
+	p.noteSource(jitter.PathDirect, first)
+	p.noteSource(jitter.PathForwarded, second)
+	if got := unusable() - impossible; got != 2*onTrack {
+		t.Errorf("%d packets of the tracks are unusable, want %d", got, 2*onTrack)
+	}
+	p.endSource(jitter.PathDirect, first)
+	if got := unusable() - impossible; got != 2*onTrack {
+		t.Errorf("%d after a track has ended, want %d", got, 2*onTrack)
+	}
+	p.noteSource(jitter.PathDirect, &source{&asked{}})
+	if got := unusable() - impossible; got != 3*onTrack {
+		t.Errorf("%d with the next track, want %d", got, 3*onTrack)
+	}
+}
+
+// wornRender is a loudspeaker whose device had its troubles.
+type wornRender struct{ *fakeRender }
+
+func (wornRender) Stats() device.Stats { return device.Stats{Invalid: 3, Reopens: 4} }
+
+// wornCapture is a microphone of the same kind.
+type wornCapture struct{ device.Capture }
+
+func (wornCapture) Stats() device.Stats { return device.Stats{Invalid: 10, Reopens: 20} }
+func (wornCapture) Info() device.Format { return device.Format{Name: "worn"} }
+
+func TestTroublesOfBothDevicesAreCounted(t *testing.T) {
+	var self Self
+	(&microphone{source: wornCapture{}}).describe(&self)
+	p := newTestPlayout(t)
+	p.swap(wornRender{newFakeRender(240)})
+	p.describe(&self)
+	if self.InvalidSamples != 13 || self.Reopens != 24 {
+		t.Errorf("%d samples were no numbers, %d times opened again; want 13 and 24", self.InvalidSamples, self.Reopens)
+	}
 }

@@ -79,6 +79,7 @@ func (p *performer) describe(out *Performer, now time.Time) {
 	out.Link.PacketsDirect, out.Link.PacketsForward = counts.received[jitter.PathDirect], counts.received[jitter.PathForwarded]
 	out.Link.PacketsReceived = out.Link.PacketsDirect + out.Link.PacketsForward
 	out.Link.PacketsLost = counts.lost
+	out.Link.PacketsUnusable = counts.unusable + p.unusableOnTracks()
 	out.Link.Forwarded = p.quality.forwarding
 	if voices := *p.voices.Load(); len(voices) > 0 {
 		stats := voices[0].player.Stats()
@@ -117,6 +118,7 @@ func qualityOf(connected bool, last time.Time, concealed float64, now time.Time)
 type packetCounts struct {
 	received [2]int64 // by path
 	lost     int64
+	unusable int64     // damaged, impossible, or too many at once
 	last     time.Time // arrival of the newest; zero without
 }
 
@@ -125,6 +127,7 @@ func (c *packetCounts) add(s jitter.Stats) {
 		c.received[path] += n
 	}
 	c.lost += s.Lost
+	c.unusable += s.Corrupt + s.Invalid + s.Dropped
 	if s.LastArrival.After(c.last) {
 		c.last = s.LastArrival
 	}
@@ -159,6 +162,8 @@ func (p *playout) describe(self *Self) (problem string) {
 	}
 	stats := render.Stats()
 	self.OutputName, self.Underruns, self.RenderLatency = render.Info().Name, stats.Underruns, p.latency()
+	self.InvalidSamples += stats.Invalid
+	self.Reopens += stats.Reopens
 	problem, news := p.condition.output(stats, time.Now())
 	if news != "" {
 		self.News = strings.TrimSpace(self.News + " " + news)

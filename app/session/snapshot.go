@@ -49,6 +49,8 @@ type Self struct {
 	RenderLatency  time.Duration
 	Underruns      int64 // of the loudspeaker
 	Overruns       int64 // of the microphone
+	InvalidSamples int64 // that the devices delivered, not numbers or infinite; silence stood in for them
+	Reopens        int64 // times the devices had to be opened again
 	Monitor        Monitor
 	Governor       Governor
 }
@@ -125,6 +127,8 @@ type Link struct {
 	RedundantSpread int     // distance of the oldest copy in packets
 	RepairedRatio   float64 // of the packets that came from this performer: as a copy or for a second time alone, 0 to 1
 	Retransmitted   int64   // packets sent again because the other side asked
+	PacketsUnusable int64   // that came and could not be used: damaged, impossible, before room time was known, or too many at once
+	BadFeedback     int64   // reports and requests of the other side that made no sense
 }
 
 // Quality is a connection in one word.

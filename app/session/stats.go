@@ -35,6 +35,8 @@ type statsLine struct {
 	BitrateBPS     int     `json:"bitrate_bps"`
 	Underruns      int64   `json:"underruns"`
 	OverrunSamples int64   `json:"overrun_samples"`
+	InvalidSamples int64   `json:"invalid_samples"`
+	DeviceReopens  int64   `json:"device_reopens"`
 	Muted          bool    `json:"muted"`
 	PeakDB         float64 `json:"peak_db"`
 	OutputPeakDB   float64 `json:"output_peak_db"`
@@ -69,6 +71,8 @@ type statsPerforms struct {
 	PacketsDirect  int64   `json:"packets_direct"`
 	PacketsForward int64   `json:"packets_forwarded"`
 	PacketsLost    int64   `json:"packets_lost"`
+	PacketsUnused  int64   `json:"packets_unusable"`
+	BadFeedback    int64   `json:"bad_feedback"`
 	RedDepth       int     `json:"red_depth"`
 	RedSpread      int     `json:"red_spread"`
 	RepairedRatio  float64 `json:"repaired_ratio"`
@@ -88,6 +92,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
 		CaptureMS: inMS(s.Self.CaptureLatency), RenderMS: inMS(s.Self.RenderLatency), BitrateBPS: s.Self.EncoderBitrate,
 		Underruns: s.Self.Underruns, OverrunSamples: s.Self.Overruns, Muted: s.Self.Muted,
+		InvalidSamples: s.Self.InvalidSamples, DeviceReopens: s.Self.Reopens,
 		PeakDB: s.Self.Level.PeakDB, OutputPeakDB: s.Self.OutputLevel.PeakDB, OnAir: s.OnAir.Live,
 		GovernorStep: s.Self.Governor.Step, GovernorReason: s.Self.Governor.Reason, GovernorSaid: s.Self.Governor.Said,
 		NoiseOff: s.Self.Governor.NoiseOff, PacketMode: s.Self.Governor.Mode,
@@ -101,6 +106,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Forwarded: p.Link.Forwarded,
 			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), ConcealedRatio: p.ConcealedRatio,
 			PacketsDirect: p.Link.PacketsDirect, PacketsForward: p.Link.PacketsForward, PacketsLost: p.Link.PacketsLost,
+			PacketsUnused: p.Link.PacketsUnusable, BadFeedback: p.Link.BadFeedback,
 			RedDepth: p.Link.RedundantDepth, RedSpread: p.Link.RedundantSpread,
 			RepairedRatio: p.Link.RepairedRatio, Retransmitted: p.Link.Retransmitted,
 			PeakDB: p.Level.PeakDB,

@@ -16,7 +16,7 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 		At: time.Date(2030, 1, 2, 3, 4, 5, 600_000_000, time.UTC), State: StateJoined, Problem: "None.", Room: "demo",
 		Self: Self{
 			ID: "p1", Muted: true, Level: Level{-12, -15}, OutputLevel: Level{-6, -9}, EncoderBitrate: 96000,
-			CaptureLatency: 12345 * time.Microsecond, RenderLatency: 7500 * time.Microsecond, Underruns: 1, Overruns: 2,
+			CaptureLatency: 12345 * time.Microsecond, RenderLatency: 7500 * time.Microsecond, Underruns: 1, Overruns: 2, InvalidSamples: 3, Reopens: 4,
 			Governor: Governor{
 				Step: 5, Reason: ReasonCPULimit, Said: "Less.", NoiseOff: true, Mode: ModeSafe,
 				Load: Load{
@@ -28,7 +28,7 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 		Performers: []Performer{{
 			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, TargetDelay: 10 * time.Millisecond,
 			Link: Link{Quality: QualityFair, Direct: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5,
-				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6},
+				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6, PacketsUnusable: 7, BadFeedback: 8},
 		}},
 		OnAir: OnAir{Live: true}, ClockReady: true, ServerRTT: 2500 * time.Microsecond,
 	}

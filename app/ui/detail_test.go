@@ -85,3 +85,16 @@ func TestLoudnessInWords(t *testing.T) {
 		}
 	}
 }
+
+func TestDiagnosticsShowBadInput(t *testing.T) {
+	e := newScriptedEngine()
+	e.snap.Self.InvalidSamples, e.snap.Self.Reopens = 31, 32
+	e.snap.Performers[0].Link = session.Link{PacketsUnusable: 33, BadFeedback: 34}
+	w := testWindow(t, e, nil, nil)
+	text := diagnosticsText(w.desk.words, e.Snapshot())
+	for _, want := range []string{w.desk.say("diag.devices") + ":  31  ·  32\n", w.desk.say("diag.bad") + ":  33  ·  34\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}

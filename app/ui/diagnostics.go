@@ -55,6 +55,7 @@ func diagnosticsText(w *words, s session.Snapshot) string {
 	line(w.say("diag.clock"), "%s", yesNo(w, s.ClockReady))
 	line(w.say("diag.input"), "%s  ·  %s ms  ·  %d", self.InputName, millis(self.CaptureLatency), self.Overruns)
 	line(w.say("diag.output"), "%s  ·  %s ms  ·  %d", self.OutputName, millis(self.RenderLatency), self.Underruns)
+	line(w.say("diag.devices"), "%d  ·  %d", self.InvalidSamples, self.Reopens)
 	line(w.say("diag.encoder"), "%d kbit/s  ·  %s", self.EncoderBitrate/1000, modeWord(w, self.Mode))
 	line(w.say("diag.level"), "%s / %s dBFS  ·  %s / %s dBFS", levelText(self.Level.PeakDB), levelText(self.Level.RMSDB), levelText(self.OutputLevel.PeakDB), levelText(self.OutputLevel.RMSDB))
 	line(w.say("diag.loudness"), "%s LUFS  ·  %s dBTP", loudnessText(self.LoudnessLUFS), truePeakText(self.TruePeakDB))
@@ -78,6 +79,7 @@ func diagnosticsText(w *words, s session.Snapshot) string {
 			line("    "+w.say("diag.outlook"), "%s ms  ·  %.3f %%", millis(o.Delay), 100*o.LostRatio)
 		}
 		line("    "+w.say("diag.protection"), "%d  ·  %d  ·  %.2f %%  ·  %d", p.Link.RedundantDepth, p.Link.RedundantSpread, 100*p.Link.RepairedRatio, p.Link.Retransmitted)
+		line("    "+w.say("diag.bad"), "%d  ·  %d", p.Link.PacketsUnusable, p.Link.BadFeedback)
 		line("    "+w.say("diag.level.one"), "%s / %s dBFS", levelText(p.Level.PeakDB), levelText(p.Level.RMSDB))
 		line("    "+w.say("diag.strip"), "%s dB  ·  %s  ·  %s %s", gainText(p.Strip.GainDB), panText(p.Strip.Pan), w.say("strip.mute"), yesNo(w, p.Strip.Mute))
 	}

@@ -3,10 +3,12 @@ package mixer
 import (
 	"context"
 	"runtime"
+	"sort"
 	"strings"
 	"testing"
 	"time"
 
+	"gasso/audio/audiotest"
 	"gasso/audio/mix"
 	"gasso/audio/opus"
 	"gasso/net/packet"
@@ -198,4 +200,54 @@ func benchmark(b *testing.B, program, live bool) {
 		step()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e7*100, "%core")
+}
+
+func TestFramesAllocateNothing(t *testing.T) {
+	m, input := newRoom(t, "a", "b", "c")
+	m.OnProgram(func([]float32, int64) {})
+	for _, id := range []string{"a", "listener"} { // one with, one without a sound of its own
+		m.SubscribeMix(id, func([]float32, int64) {})
+	}
+	const length = 6 * time.Second
+	var all []delivery
+	for i, hz := range tones {
+		all = append(all, perform(t, input[i], hz, 0, length, func(n int64) time.Duration {
+			if n%19 == 7 {
+				return -1 // so that frames are concealed, too
+			}
+			return 10 * time.Millisecond
+		})...)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].at.Before(all[j].at) })
+	arrive := func(now time.Time) {
+		for len(all) > 0 && !all[0].at.After(now) {
+			all[0].input.Push(&all[0].p, all[0].at)
+			all = all[1:]
+		}
+	}
+	now := start
+	for ; now.Before(start.Add(3 * time.Second)); now = now.Add(5 * time.Millisecond) { // until all buffers run
+		arrive(now)
+		m.liveUntil(now)
+		m.programUntil(now)
+	}
+	live, program, r := m.live.next, m.program.next, m.roster.Load()
+	audiotest.CheckNoAllocs(t, func() {
+		for range programSamples / liveSamples {
+			arrive(now)
+			m.liveFrame(r, live, now)
+			live += liveSamples
+			now = now.Add(5 * time.Millisecond)
+		}
+		m.programFrame(r, program)
+		program += programSamples
+	})
+	if r != m.roster.Load() {
+		t.Error("the roster changed meanwhile")
+	}
+	for _, i := range input {
+		if s := i.Stats(); s.Live.ConcealedSamples == 0 || s.Program.ConcealedSamples == 0 || s.Live.PlayedSamples < 2*sampleRate || s.Program.PlayedSamples < 2*sampleRate {
+			t.Errorf("nothing was played or concealed: %+v", s)
+		}
+	}
 }

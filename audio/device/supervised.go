@@ -30,6 +30,7 @@ type supervised struct {
 	current  *hardware // nil while dead
 	next     *hardware // takes over with its first callback; nil without
 	tryAt    time.Time // of the next attempt to open
+	refused  string    // ID of the default device that has not the channels asked for
 }
 
 // superviseHardware opens what was asked for and starts the watchdog.
@@ -138,7 +139,7 @@ func (s *supervised) listed(l listing) {
 	case s.quiet(now) > missingAfter && s.current.calls.Load() > 0 && s.current.missing(l):
 		s.lose("the sound device is gone")
 		s.reopen(now)
-	case s.position.fallback.Load() && s.next == nil && s.wish.id != "" && l.has(s.wish.id):
+	case s.position.fallback.Load() && s.next == nil && !now.Before(s.tryAt) && s.promising(l):
 		s.goBack(now)
 	case s.current.asDefault && l.backend == info.Backend:
 		if d, known := pick(l.devices, ""); known && d.Name != info.Name {
@@ -146,6 +147,18 @@ func (s *supervised) listed(l listing) {
 			s.position.name.Store(&d.Name)
 		}
 	}
+}
+
+// promising tells whether the device that was asked for is listed: by its ID, or as another default
+// device than the one that has not the channels.
+func (s *supervised) promising(l listing) bool {
+	d, known := pick(l.devices, s.wish.id)
+	if s.wish.id != "" || !known {
+		return known
+	}
+	before := s.refused
+	s.refused = d.ID
+	return d.ID != before
 }
 
 // missing tells whether a list says that the device is gone.
@@ -167,6 +180,7 @@ func (s *supervised) lose(why string) {
 // reopen opens the device that was asked for, else the default one.
 func (s *supervised) reopen(now time.Time) {
 	s.dropNext()
+	s.refused = ""
 	s.tryAt = now.Add(retryEvery)
 	h, err := s.open(s.wish)
 	fallback := false
@@ -185,9 +199,6 @@ func (s *supervised) reopen(now time.Time) {
 
 // goBack opens the device that was asked for beside the one that stands in for it.
 func (s *supervised) goBack(now time.Time) {
-	if now.Before(s.tryAt) {
-		return
-	}
 	s.tryAt = now.Add(retryEvery)
 	h, err := s.open(s.wish)
 	if err != nil {

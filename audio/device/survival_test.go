@@ -257,3 +257,33 @@ func TestDevicesSurviveASoundServerThatHangs(t *testing.T) {
 	hear(t, c, level(0, 660, -12))
 	closeSoon(t, c)
 }
+
+func TestDefaultMicrophoneWithoutTheChannel(t *testing.T) {
+	rig := soundrig.Start(t)
+	rig.Setenv(t)
+	quad := rig.CableOf("quad", 4)
+	rig.SetDefault(quad)
+	c, err := OpenCapture(Config{Spec: Spec{Kind: Hardware, Channels: []int{3}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hear(t, c, func([]float32) bool { return true })
+	rig.Kill()
+	rig.Restart()
+	stereo := rig.Cable("stereo")
+	rig.SetDefault(stereo)
+	rig.PlayPCM(audiotest.Tone(660, -12, 60*Rate, 1), 1, stereo.MicSink)
+	hear(t, c, level(0, 660, -12))
+	if s := c.Stats(); !s.Fallback {
+		t.Errorf("nothing stands in: %+v", s)
+	}
+	quad = rig.CableOf("quad", 4)
+	rig.PlayPCM(toneAt(880, Rate, 60*Rate, 4, 2), 4, quad.MicSink)
+	rig.SetDefault(quad)
+	back := until(t, "the channel is back", func() bool { return !c.Stats().Fallback })
+	hear(t, c, level(0, 880, -12))
+	if back > backWithin || c.Info().Name != "quad-microphone" {
+		t.Errorf("back after %v: %s", back, c.Info().Name)
+	}
+	closeSoon(t, c)
+}

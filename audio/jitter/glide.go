@@ -5,8 +5,7 @@ import "gasso/audio/resample"
 const (
 	glideSamples = 2048 // played in a glide, which takes one sample more or less: 0.049 % of pitch
 	filterHalf   = 16   // samples on each side that the resampler looks at
-	glideAbove   = 14   // samples too many that start gliding,
-	glideBelow   = 6    // samples too few, and what too many may remain
+	glideFrom    = 5    // samples off the target that start gliding, until none is left
 )
 
 // glide makes the delay longer or shorter by a sample, by resampling 43 ms of sound. It begins and
@@ -30,9 +29,9 @@ func (g *glide) cancel() { g.done = glideSamples }
 // want tells which way to glide when the delay is excess samples too long.
 func (g *glide) want(excess int) int {
 	switch {
-	case excess > glideAbove || excess > glideBelow && g.direction > 0:
+	case excess > glideFrom || excess > 0 && g.direction > 0:
 		return 1
-	case excess < -glideBelow || excess < 0 && g.direction < 0:
+	case excess < -glideFrom || excess < 0 && g.direction < 0:
 		return -1
 	}
 	return 0

@@ -63,6 +63,12 @@ func (q *quantile) settle(share float64) int64 {
 	return (q.at + 1) * binSamples
 }
 
+// least is the delay that loses at most a share of all sound.
+func (q *quantile) least(share float64, samples int) int64 {
+	q.settle(share)
+	return q.relax(share, samples)
+}
+
 // relax goes on downward from where settle ended, for what is late by less than its length is lost only
 // in part: to the lowest bin above which no more than a share of all sound lies, in packets of so many
 // samples. It returns the samples up to that bin's end.
@@ -99,6 +105,7 @@ type arrivals struct {
 	jitter  float64
 	transit int64 // of the newest packet in samples
 	floor   floor
+	most    floor // of the negative need, without stalls
 }
 
 // memo is a remembered packet.
@@ -172,15 +179,19 @@ func (a *arrivals) add(arrival, transit, need int64, samples int) {
 	if a.count == windowSize {
 		a.drop()
 	}
-	bin := a.all.near(floorDiv(need, binSamples))
+	bin := a.all.near(floorDiv(need-1, binSamples))
 	a.ring[a.head] = memo{arrival * 1000 / sampleRate, int32(bin), a.stalled}
 	a.head = (a.head + 1) % windowSize
 	a.count++
 	a.all.add(bin)
 	if !a.stalled {
 		a.usual.add(bin)
+		a.most.add(arrival, -need)
 	}
 }
+
+// surprising tells whether a need is greater than all usual ones of the 8 s before these.
+func (a *arrivals) surprising(need int64) bool { return need > -a.most.of(1, 4) }
 
 // forget lets go of what is older than the window at a moment in samples.
 func (a *arrivals) forget(now int64) {
@@ -201,13 +212,12 @@ func (a *arrivals) drop() {
 	}
 }
 
-// need is the delay in samples that keeps what lateness costs within the budgets: one for the sound of
-// what is usual, one for packets when stalls are counted, too.
+// need is the delay in samples that keeps what lateness costs within two budgets of sound: for what is
+// usual, and for all when stalls are counted, too.
 func (a *arrivals) need(usual, stalls float64) int64 {
-	need := a.all.settle(stalls)
+	need := a.all.least(stalls, a.samples)
 	if a.usual.total > 0 {
-		a.usual.settle(usual)
-		need = max(need, a.usual.relax(usual, a.samples))
+		need = max(need, a.usual.least(usual, a.samples))
 	}
 	return need
 }

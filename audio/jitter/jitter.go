@@ -59,7 +59,7 @@ func Studio() Config {
 
 // Live is for playing together over the internet.
 func Live() Config {
-	return Config{Initial: 5 * time.Millisecond, Min: 500 * time.Microsecond, Max: 120 * time.Millisecond, LateBudget: 0.005}
+	return Config{Initial: 5 * time.Millisecond, Min: 500 * time.Microsecond, Max: 120 * time.Millisecond, LateBudget: 0.0028}
 }
 
 // Safe is for speech and bad networks: no gaps, at the price of delay. FEC is set when the publication has it.

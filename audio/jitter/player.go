@@ -182,8 +182,12 @@ func (p *Player) learn(path int, r *record, transit int64, fresh bool) {
 	p.packets++
 	p.newest = max(p.newest, r.number)
 	p.expected.add(arrival, r.number)
-	if p.anchored && !p.merged.stalled && need > p.aim.target {
-		p.aim.noteLate(p.clock.played, need)
+	if over := need - p.aim.target; over > 0 && p.anchored && !p.merged.stalled {
+		cost := float64(min(over, int64(r.samples))) / float64(r.samples)
+		if p.merged.surprising(need) {
+			cost = 1
+		}
+		p.aim.noteLate(p.clock.played, need, cost)
 	}
 	p.wants.look(p.source, r.number, r.first, r.samples, int64(r.arrival.Sub(p.origin)))
 }
@@ -246,7 +250,7 @@ func (p *Player) retarget(cfg *Config) {
 	}
 	now := p.clock.now
 	p.steady = p.clock.steady(&p.merged.floor)
-	usual, stalls := cfg.LateBudget, cfg.LateBudget*stallShare
+	usual, stalls := divide(cfg.LateBudget, p.expected.ratio())
 	p.merged.forget(now)
 	need, base := p.merged.need(usual, stalls), p.base(&p.merged)
 	for i := range p.paths {
@@ -321,7 +325,9 @@ func (p *Player) follow(samples int) {
 	gap, waiting := p.source.waiting()
 	switch {
 	case waiting && excess < 0:
-		p.moved(p.source.hold(min(samples, -excess)))
+		n := min(samples, -excess)
+		p.source.hold(n)
+		p.moved(n)
 	case waiting && excess > skipAbove && gap != 0:
 		n := excess
 		if gap > 0 {

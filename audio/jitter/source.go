@@ -38,6 +38,8 @@ type source struct {
 	broken  bool // the decoder is ahead of the fifo: concealment was cut
 	fec     bool // packets may carry a copy of the one before
 	scratch []float32
+	spare   [2 * concealUnit]float32 // concealment that was not yet needed, at its end
+	spared  int                      // samples of it
 }
 
 func newSource(dec Decoder, samples int, c *counters) *source {
@@ -57,6 +59,7 @@ func newSource(dec Decoder, samples int, c *counters) *source {
 // restart forgets all packets; the next sample is that of pos.
 func (s *source) restart(pos int64) {
 	s.store.clear()
+	s.spared = 0
 	s.seen = [seenNumbers]int64{}
 	s.next, s.contrary = -1, 0
 	s.seek(pos)
@@ -127,9 +130,10 @@ func (s *source) fill(samples int) {
 		want := samples - s.ready()
 		e := s.upcoming()
 		if e == nil {
-			n := s.conceal(want, maxPacketSamples)
+			want = min(want, maxPacketSamples)
+			s.conceal(want)
 			if s.next >= 0 {
-				s.pending += int64(n)
+				s.pending += int64(want)
 			}
 			continue
 		}
@@ -154,7 +158,8 @@ func (s *source) fill(samples int) {
 			}
 		}
 		if int64(s.run) < missing*int64(e.samples) {
-			s.fresh += int64(s.conceal(min(want, limit), limit))
+			s.conceal(min(want, limit))
+			s.fresh += int64(min(want, limit))
 		} else {
 			s.silence(min(want, limit))
 		}
@@ -214,18 +219,16 @@ func (s *source) decode(e *entry) {
 	n, err := s.dec.Decode(s.scratch, payload)
 	if err != nil || n < 1 || n > maxPacketSamples {
 		s.counters.corrupt.Add(1)
-		for left := packet.samples - skip; left > 0; {
-			n := s.conceal(min(left, pieceSamples), left)
-			s.fresh += int64(n)
-			left -= n
+		if left := min(packet.samples-skip, maxPacketSamples); left > 0 {
+			s.conceal(left)
+			s.fresh += int64(left)
 		}
 		return
 	}
 	if skip >= n {
 		return
 	}
-	s.push(s.scratch[2*skip:2*n], skip > 0 || s.run >= fadeEnd || s.broken, false)
-	s.run, s.broken = 0, false
+	s.push(s.scratch[2*skip:2*n], !s.follows() || skip > 0, false)
 }
 
 // recovered appends the packet before e when e has a copy of it.
@@ -234,29 +237,49 @@ func (s *source) recovered(e *entry) bool {
 	if payload == nil || s.dec.Recover(pcm, payload) != nil {
 		return false
 	}
-	s.push(pcm, s.run >= fadeEnd || s.broken, false)
-	s.run, s.broken = 0, false
+	s.push(pcm, !s.follows(), false)
 	s.counters.recovered.Add(1)
 	return true
 }
 
-// conceal appends at least samples invented ones, not more than limit, and returns their number.
-func (s *source) conceal(samples, limit int) int {
+// conceal appends invented samples.
+func (s *source) conceal(samples int) {
 	if s.run >= fadeEnd || s.next < 0 {
 		s.silence(samples)
-		return samples
+		return
 	}
-	n := (samples + concealUnit - 1) / concealUnit * concealUnit
-	n = min(n, maxPacketSamples)
-	if s.dec.Conceal(s.scratch[:2*n]) != nil {
-		clear(s.scratch[:2*n])
+	for samples > 0 && s.run < fadeEnd {
+		pcm := s.spare[2*(concealUnit-s.spared):]
+		if s.spared == 0 {
+			pcm = s.invent(samples)
+		}
+		n := min(samples, len(pcm)/2)
+		s.spared = copy(s.spare[2*concealUnit-(len(pcm)-2*n):], pcm[2*n:]) / 2
+		s.push(pcm[:2*n], false, true)
+		s.run += n
+		samples -= n
+	}
+	if samples > 0 {
+		s.silence(samples)
+	}
+}
+
+// invent makes the decoder go on by at least so many samples, in whole units, as far as is room.
+func (s *source) invent(samples int) []float32 {
+	n := min((samples+concealUnit-1)/concealUnit*concealUnit, maxPacketSamples)
+	pcm := s.scratch[:2*n]
+	if s.dec.Conceal(pcm) != nil {
+		clear(pcm)
 		s.run = fadeEnd
 	}
-	s.broken = n > limit
-	n = min(n, limit)
-	s.push(s.scratch[:2*n], false, true)
-	s.run += n
-	return n
+	return pcm
+}
+
+// follows tells whether what the decoder gives next follows from what was heard last.
+func (s *source) follows() bool {
+	yes := s.spared == 0 && !s.broken && s.run < fadeEnd
+	s.run, s.spared, s.broken = 0, 0, false
+	return yes
 }
 
 // silence appends zeros, reached without a step.

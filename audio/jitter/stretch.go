@@ -115,12 +115,11 @@ func (s *source) drop(lag int) {
 	s.read += lag
 }
 
-// hold appends concealment or silence without going on in room time, and returns its length.
-func (s *source) hold(samples int) int {
-	n := s.conceal(samples, maxPacketSamples)
-	s.pos -= int64(n)
+// hold appends concealment or silence without going on in room time.
+func (s *source) hold(samples int) {
+	s.conceal(samples)
+	s.pos -= int64(samples)
 	s.broken = true
-	return n
 }
 
 // skip goes on in room time without a sound.

@@ -1,13 +1,15 @@
 package jitter
 
 const (
-	stallShare   = 3.1                    // times the late budget may be late when stalls are counted, too
-	guard        = 4                      // samples
-	boundary     = 4                      // samples: who comes that close before a drain may miss it next time
+	stallShare   = 5.2                    // times the late budget may be late when stalls are counted, too
+	usualLoss    = 0.0015                 // lost packets; more take from the late budget,
+	leastBudget  = 0.44                   // of which so much always remains
+	guard        = 1                      // samples
+	boundary     = 1                      // samples: who comes that close before a drain may miss it next time
 	shrinkRate   = sampleRate / 1000      // samples a second, at least; as fast as a glide
 	shrinkTime   = 5                      // s in which the way down is gone, at least
 	learnPackets = 100                    // packets until the target may go below Config.Initial
-	alarmLate    = 3                      // late packets
+	alarmLate    = 3                      // packets whose sound is late
 	alarmSpan    = 3 * sampleRate / 10    // within so many samples raise the target at once,
 	alarmHold    = 2 * sampleRate         // for so long,
 	alarmBeyond  = 0.6                    // beyond the latest by that share of what they differ by
@@ -28,6 +30,13 @@ type clock struct {
 	begun  bool
 	drift  float64 // samples in 10 s by which the network's floor moves
 	piece  int64
+}
+
+// divide makes two budgets of the one for lateness: for the usual sound, and with stalls. What never
+// comes is heard as well, so that less may be late then.
+func divide(late, lost float64) (usual, stalls float64) {
+	usual = max(late-max(0, lost-usualLoss), leastBudget*late)
+	return usual, stallShare * usual
 }
 
 // tick is called when packets are about to be taken. It returns by how much the playout stood still.
@@ -66,19 +75,20 @@ type aim struct {
 	since   int64   // played when it was set last
 	falling float64 // samples of the way down that are less than one
 
-	late            int // packets in a row of close ones
+	late            float64 // packets in a row of close ones
 	lateAt          int64
 	least, greatest int64 // delays that they needed
 	alarm           int64 // target that they raised,
 	until           int64 // valid until so much is played
 }
 
-// noteLate counts a packet that the target did not cover.
-func (a *aim) noteLate(played, need int64) {
+// noteLate counts a packet that the target does not cover: with what of its sound is lost, or whole when
+// none was ever so late.
+func (a *aim) noteLate(played, need int64, cost float64) {
 	if a.late == 0 || played-a.lateAt > alarmSpan {
 		a.late, a.lateAt, a.least, a.greatest = 0, played, need, need
 	}
-	a.late++
+	a.late += cost
 	a.least, a.greatest = min(a.least, need), max(a.greatest, need)
 	if a.late >= alarmLate {
 		a.alarm = a.greatest + int64(alarmBeyond*float64(a.greatest-a.least)) + binSamples + guard

@@ -7,15 +7,19 @@ import (
 
 // What the controller goes by.
 const (
-	soon        = 2 * time.Second  // window of what calls for more protection
-	lately      = 10 * time.Second // window of what the plan is made of
-	remembered  = 64               // reports
-	fewPackets  = 1000             // a ratio is taken of at least so many
-	aim         = 0.001            // residual loss that is let be
-	worthACopy  = 0.004            // residual loss for which one copy more is sent
-	holdFirst   = 5 * time.Second  // less would do for that long before a step down
-	holdLongest = 2 * time.Minute
-	relapse     = 30 * time.Second // a rise so soon after a step down doubles the hold
+	soon         = 2 * time.Second  // window of what calls for more protection
+	lately       = 10 * time.Second // window of what the plan is made of
+	longer       = 30 * time.Second // of how losses follow each other, since runs are few
+	remembered   = 128              // reports
+	fewPackets   = 1000             // a ratio is taken of at least so many
+	aim          = 0.001            // residual loss that is let be
+	worthACopy   = 0.004            // residual loss for which one copy more is sent
+	worthAStep   = 0.1              // of the lost packets repaired by one packet more of distance
+	chanceRuns   = 1.5              // times the runs that losses apart from each other would have
+	longestKnown = 6                // packets in a run that reports tell apart
+	holdFirst    = 5 * time.Second  // less would do for that long before a step down
+	holdLongest  = 2 * time.Minute
+	relapse      = 30 * time.Second // a rise so soon after a step down doubles the hold
 )
 
 // Report is what a receiver counted on one link since its report before, in packets.
@@ -51,6 +55,7 @@ type Controller struct {
 	calmSince     time.Time // less would do since then; zero: it would not
 	lowered       time.Time
 	hold          time.Duration
+	jam           congestion
 }
 
 type timedReport struct {
@@ -59,7 +64,9 @@ type timedReport struct {
 }
 
 // NewController starts without copies.
-func NewController() *Controller { return &Controller{hold: holdFirst} }
+func NewController() *Controller {
+	return &Controller{hold: holdFirst, jam: congestion{limit: maxDepth, block: blockFirst}}
+}
 
 // Depth is the number of copies that each packet carries, 0 to 3.
 func (c *Controller) Depth() int { return c.depth }
@@ -69,10 +76,23 @@ func (c *Controller) Spread() int { return c.spread }
 
 // Update takes a report, of which about four come a second.
 func (c *Controller) Update(r Report, now time.Time) {
+	if now.Before(c.jam.forgiven) {
+		r.Missing = 0
+	}
 	c.reports[c.next] = timedReport{now, r}
 	c.next = (c.next + 1) % remembered
+	if c.look(&r, now) {
+		return
+	}
+	c.decide(now)
+}
+
+func (c *Controller) decide(now time.Time) {
 	short, long := c.since(now.Add(-soon)), c.since(now.Add(-lately))
-	depth, spread := plan(&long, c.most(&long))
+	runs := c.since(now.Add(-longer))
+	before, lost := c.depth, float64(long.RawLost)/float64(max(long.Expected, fewPackets))
+	depth, spread := plan(&long, &runs, c.most(&long))
+	depth, spread = c.allowed(depth, spread, now)
 	switch {
 	case depth > c.depth || depth == c.depth && spread > c.spread:
 		c.calmSince = time.Time{}
@@ -85,6 +105,9 @@ func (c *Controller) Update(r Report, now time.Time) {
 		c.calmSince = now
 	case now.Sub(c.calmSince) >= c.hold:
 		c.stepDown(depth, spread, now)
+	}
+	if c.depth != before {
+		c.noteChange(before, lost, now)
 	}
 }
 
@@ -132,12 +155,12 @@ func (c *Controller) stepDown(depth, spread int, now time.Time) {
 	c.calmSince, c.lowered = now, now
 }
 
-// plan is the least protection, of at most so many copies, that does for a link that loses as reported. Losses apart from each
-// other need copies, since those get lost too; losses in a row need distance, so that the copy of the
-// first comes behind the last.
-func plan(r *Report, most int) (depth, spread int) {
-	expected := float64(max(r.Expected, fewPackets))
-	loss := float64(r.RawLost) / expected
+// plan is the protection, of at most so many copies, that a link needs which loses as reported. Losses
+// apart from each other need copies, since those get lost too; losses in a row need distance, so that
+// the copy of the first comes behind the last. Each packet of distance delays all that is repaired: it
+// is taken where it repairs enough; what runs still leave gets another copy, one packet farther.
+func plan(r, runs *Report, most int) (depth, spread int) {
+	loss := float64(r.RawLost) / float64(max(r.Expected, fewPackets))
 	if loss <= aim {
 		return 0, 0
 	}
@@ -145,17 +168,39 @@ func plan(r *Report, most int) (depth, spread int) {
 	for depth < most && math.Pow(loss, float64(depth+1)) > worthACopy {
 		depth++
 	}
-	allowed := expected * (aim + 3*math.Pow(loss, float64(depth+1)))
-	for spread = depth; spread < maxSpread && float64(uncovered(&r.Bursts, spread)) > allowed; {
-		spread++
+	expected := float64(max(runs.Expected, fewPackets))
+	usual := float64(runs.RawLost) / expected
+	for spread = depth; spread < longestKnown; spread++ {
+		chance := chanceRuns * math.Pow(usual, float64(spread+1)) // of losses apart from each other
+		if float64(runs.longerThan(spread))/expected-chance <= worthAStep*usual {
+			break
+		}
+	}
+	if spread > depth && most > 1 && float64(runs.uncovered(spread))/expected > worthACopy {
+		depth, spread = most, min(spread+1, longestKnown)
 	}
 	return depth, spread
 }
 
+// longerThan counts the runs of more losses than a distance: each has a packet more that one packet more
+// of distance would repair.
+func (r *Report) longerThan(distance int) (runs int) {
+	short, middle, long := r.Bursts[1], r.Bursts[2], r.Bursts[3]
+	switch distance {
+	case 1:
+		return short + middle + long
+	case 2:
+		return middle + long
+	case 3:
+		return middle/2 + long
+	}
+	return long
+}
+
 // uncovered counts the lost packets whose oldest copy was lost in the same run.
-func uncovered(bursts *[4]int, spread int) (packets int) {
-	for i, length := range [...]int{1, 2, 4, 6} {
-		packets += bursts[i] * max(0, length-spread)
+func (r *Report) uncovered(spread int) (packets int) {
+	for i, length := range [...]int{1, 2, 4, longestKnown} {
+		packets += r.Bursts[i] * max(0, length-spread)
 	}
 	return packets
 }

@@ -61,7 +61,7 @@ func (l *link) run(d time.Duration, lost loss) (residual, raw float64) {
 		} else {
 			depth, spread := l.controller.Depth(), l.controller.Spread()
 			for i := depth; i > 0; i-- {
-				l.receiver.Take(1, l.number-int64((spread*i+depth-1)/depth), true)
+				l.receiver.Take(1, l.number-int64(spread-depth+i), true)
 			}
 			l.receiver.Take(1, l.number, false)
 		}

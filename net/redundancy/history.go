@@ -37,7 +37,9 @@ func (h *History) Find(generation uint8, number int64) *packet.Packet {
 }
 
 // Pack appends to dst a RED payload (RFC 2198) of packet p and copies of up to depth packets before
-// it, the oldest of them spread packets back. payloadType is that of the blocks. Where there is
+// it, the oldest of them spread packets back and the others right behind that one: what a burst took is
+// repaired from beyond it, and a copy nearer to it would come no sooner than the receiver waits
+// anyway. payloadType is that of the blocks. Where there is
 // nothing to add, dst comes back as it was: send the packet as it is. Left out is a copy that is
 // too large, makes the whole larger than 1200 bytes, or lies where the receiver could not tell its
 // number: the receiver divides the offset by the packet's length.
@@ -47,7 +49,7 @@ func (h *History) Pack(dst []byte, p *packet.Packet, payloadType uint8, depth, s
 	var copies [maxDepth]*packet.Packet
 	n, size := 0, 1+len(p.Payload)
 	for i := depth; i > 0; i-- { // the oldest first
-		c := h.copyOf(p, int64((spread*i+depth-1)/depth))
+		c := h.copyOf(p, int64(spread-depth+i))
 		if c == nil || size+blockHeader+len(c.Payload) > maxPackedBytes {
 			continue
 		}

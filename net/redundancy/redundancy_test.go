@@ -23,9 +23,9 @@ func TestCopiesComeBackWithTheirPlace(t *testing.T) {
 		{1, 0, []int{1}},
 		{1, 5, []int{5}},
 		{2, 2, []int{2, 1}},
-		{2, 5, []int{5, 3}},
-		{3, 8, []int{8, 6, 3}},
-		{9, 99, []int{8, 6, 3}},
+		{2, 5, []int{5, 4}},
+		{3, 8, []int{8, 7, 6}},
+		{9, 99, []int{8, 7, 6}},
 	} {
 		var h History
 		for n := range int64(200) {

@@ -13,7 +13,7 @@ func TestListenerMeasuresDelayAndConcealment(t *testing.T) {
 	l := &listener{around: aroundBuffer}
 	pcm, payload := make([]float32, 2*frameSamples), make([]byte, payloadBytes)
 	for k := range 1000 {
-		at := time.Duration(k) * 2500 * time.Microsecond
+		at := time.Duration(k) * frameSamples * time.Second / sampleRate
 		if k%10 == 0 {
 			if err := (decoder{}).Conceal(pcm); err != nil {
 				t.Fatal(err)

@@ -12,6 +12,9 @@ const (
 	// The played position is told by the left channel within this many samples: 0.68 s.
 	positionRange = 1 << 15
 	every         = 5 // of that many played samples one is looked at
+	// The right channel tells what is invented, which is 0. Where sound returns, the player bends the step
+	// that the mark is away: what is above this is sound already.
+	realLevel = 0.1
 	// Look-ahead of the codec and one period of the devices, which no buffer can change.
 	aroundBuffer = 7500 * time.Microsecond
 )
@@ -117,7 +120,7 @@ func position(pcm []float32, i int) (pos float64, ok bool) {
 func (l *listener) hear(pcm []float32, at time.Duration, drift float64) {
 	start := at.Seconds() * sampleRate
 	for i := 0; i < len(pcm)/2; i += every {
-		if pcm[2*i+1] < 0.5 {
+		if pcm[2*i+1] < realLevel {
 			l.conceal(at, every)
 			continue
 		}

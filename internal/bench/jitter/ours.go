@@ -12,7 +12,7 @@ import (
 const (
 	oursPacket    = 5 * time.Millisecond // the mode live
 	oursSamples   = 240
-	frameSamples  = 120 // of the playout
+	frameSamples  = 60 // of the playout
 	payloadType   = 111
 	feedbackEvery = 250 * time.Millisecond
 	mostWanted    = 32
@@ -58,7 +58,7 @@ func newOurs(n network, seed uint64, heard *listener) *ours {
 	o := &ours{
 		forward: n.forward(seed), back: n.back(seed),
 		player: jitter.NewPlayer(jitter.Live(), decoder{}),
-		phase:  phase(seed, oursPacket/2), drift: 1, heard: heard,
+		phase:  phase(seed, frameSamples*time.Second/sampleRate), drift: 1, heard: heard,
 		controller: redundancy.NewController(),
 	}
 	o.player.SetRoundTrip(n.roundTrip())

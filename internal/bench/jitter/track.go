@@ -43,7 +43,7 @@ func follow(o *ours) *track {
 
 // speed is how many samples of the sender one sample of a frame is, 1 where it is not of one piece.
 func speed(pcm []float32) float64 {
-	const middle, last = 55, 110
+	const middle, last = 27, 54
 	var at [3]float64
 	for k, i := range [...]int{0, middle, last} {
 		pos, ok := position(pcm, i)

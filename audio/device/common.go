@@ -22,6 +22,7 @@ type clock struct {
 	at        atomic.Int64 // nanoseconds since base; 0 before the first callback
 	callbacks atomic.Int64
 	underruns atomic.Int64
+	starved   atomic.Int64
 	invalid   atomic.Int64
 	reopens   atomic.Int64
 	rate      atomic.Int64
@@ -46,8 +47,8 @@ func (c *clock) init(cfg Config, name string) {
 	c.name.Store(&name)
 }
 
-// tick ends a callback that moved so many frames.
-func (c *clock) tick(frames int) {
+// tick ends a callback that moved so many frames and tells whether it came in time.
+func (c *clock) tick(frames int) (inTime bool) {
 	at := max(1, int64(time.Since(c.base)))
 	moved := c.frames.Load() + int64(frames)
 	c.sequence.Add(1) // odd: being written
@@ -55,15 +56,16 @@ func (c *clock) tick(frames int) {
 	c.at.Store(at)
 	c.sequence.Add(1)
 	c.callbacks.Add(1)
-	c.called(at, moved, frames, c.period, c.restarted.Swap(false))
+	inTime = c.called(at, moved, frames, c.period, c.restarted.Swap(false))
 	if moved-c.wokenAt < int64(c.period/wakesPerPeriod) {
-		return
+		return inTime
 	}
 	c.wokenAt = moved
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
+	return inTime
 }
 
 // Stamp is the newest stamp.
@@ -87,7 +89,7 @@ func (c *clock) Info() Format {
 
 // stats counts; pcm is the ring whose drops are overruns, if any.
 func (c *clock) stats(overruns *ring.Ring) Stats {
-	s := Stats{Callbacks: c.callbacks.Load(), Underruns: c.underruns.Load(), Invalid: c.invalid.Load(),
+	s := Stats{Callbacks: c.callbacks.Load(), Underruns: c.underruns.Load(), Starved: c.starved.Load(), Invalid: c.invalid.Load(),
 		LateCallbacks: c.late.Load(), WorstLateness: time.Duration(c.worst.Load()), PeriodSamples: int(c.most.Load()),
 		Rate: int(c.rate.Load()), Reopens: c.reopens.Load(), Fallback: c.fallback.Load(), Dead: c.dead.Load(), Silent: c.silent.Load()}
 	if overruns != nil {
@@ -137,13 +139,14 @@ func (r *renderSide) take(pcm []float32) (missing bool) {
 
 // played ends a callback that took so many frames.
 func (r *renderSide) played(frames int, missing bool) {
-	switch {
-	case !missing:
-		r.primed = true
-	case r.primed:
+	underrun := missing && r.primed
+	r.primed = r.primed || !missing
+	if underrun {
 		r.underruns.Add(1)
 	}
-	r.tick(frames)
+	if r.tick(frames) && underrun {
+		r.starved.Add(1)
+	}
 }
 
 func newCaptureSide(cfg Config, name string) *captureSide {

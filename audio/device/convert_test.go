@@ -240,6 +240,36 @@ func TestLatenessIsCountedOnceAndForgotten(t *testing.T) {
 	}
 }
 
+func TestStarvingIsNotTheDevicesDoing(t *testing.T) {
+	const period = Rate // long beside what the test itself takes
+	r := newRenderSide(Config{PeriodSamples: period}, "")
+	underruns, starved := int64(0), int64(0)
+	call := func(what string, after time.Duration, missing, blamed bool) {
+		t.Helper()
+		r.base = r.base.Add(-after) // so much time has passed
+		r.played(period, missing)
+		if missing {
+			underruns++
+		}
+		if blamed {
+			starved++
+		}
+		if s := r.Stats(); s.Underruns != underruns || s.Starved != starved {
+			t.Errorf("%s: %d underruns, %d starved; want %d and %d", what, s.Underruns, s.Starved, underruns, starved)
+		}
+	}
+	const regular = time.Second
+	r.played(period, true) // nothing has come yet
+	call("first frames", regular, false, false)
+	call("in time", regular, true, true)
+	call("half a period late", regular*3/2, true, true)
+	call("two periods late", regular*3, true, false)
+	call("making up for it", regular/10, true, false)
+	call("making up for it with frames", regular/10, false, false)
+	call("in time again", regular*11/10, true, true)
+	call("in time as ever", regular, false, false)
+}
+
 func TestPeriodIsTheMostThatIsMovedAtOnce(t *testing.T) {
 	c := newCaptureSide(Config{PeriodSamples: 240}, "")
 	if got := c.Stats().PeriodSamples; got != 240 {

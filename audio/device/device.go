@@ -66,6 +66,7 @@ type Format struct {
 type Stats struct {
 	Callbacks     int64
 	Underruns     int64         // callbacks of a render device that found too few frames
+	Starved       int64         // of these, those that came in time: neither late nor making up for a late one
 	Overruns      int64         // frames of a capture device that found the ring full
 	Invalid       int64         // samples that were no numbers, or infinite; silence stands in for them
 	LateCallbacks int64         // callbacks later by more than a period than the earliest of the last second

@@ -17,6 +17,8 @@ const (
 type punctuality struct {
 	earliest int64 // nanoseconds by which the most punctual callback was behind its frames
 	before   int64 // moment of the callback before
+	behind   int64 // by which that one was behind its frames
+	catching bool  // callbacks make up for a late one
 	moved    slidingMost
 	lateBy   slidingMost
 	late     atomic.Int64
@@ -25,8 +27,10 @@ type punctuality struct {
 }
 
 // called takes a callback at a moment (nanoseconds) that ended with so many frames in all. It is late
-// when it comes more than a period after the time that its frames take since the earliest one.
-func (p *punctuality) called(at, total int64, frames, period int, restarted bool) {
+// when it comes more than a period after the time that its frames take since the earliest one. called
+// tells whether it came in time: it is not late, and not one of those that follow a late one faster
+// than their frames last.
+func (p *punctuality) called(at, total int64, frames, period int, restarted bool) (inTime bool) {
 	behind := at - total*int64(time.Second)/Rate
 	p.most.Store(p.moved.add(at, mostSpan, int64(frames)))
 	if restarted {
@@ -37,9 +41,14 @@ func (p *punctuality) called(at, total int64, frames, period int, restarted bool
 	lateness := behind - p.earliest
 	if lateness > max(int64(period), p.most.Load())*int64(time.Second)/Rate {
 		p.late.Add(1)
+		p.catching = true
 		p.earliest = behind // frames that the device has lost don't make all that follow late
+	} else if behind >= p.behind || restarted {
+		p.catching = false
 	}
+	p.behind = behind
 	p.worst.Store(p.lateBy.add(at, worstSpan, lateness))
+	return !p.catching
 }
 
 // slidingMost is the most within the last one to two spans of time.

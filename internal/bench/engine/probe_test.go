@@ -65,14 +65,14 @@ func TestADeviceBeganWhenItsEarliestStampSays(t *testing.T) {
 func TestWhoseFaultAnUnderrunIs(t *testing.T) {
 	var s starved
 	for _, now := range []device.Stats{
-		{Callbacks: 10, Underruns: 4}, // before it was watched
-		{Callbacks: 20, Underruns: 5},
-		{Callbacks: 30, Underruns: 7, LateCallbacks: 1, WorstLateness: time.Second},
-		{Callbacks: 40, Underruns: 7, LateCallbacks: 2},
+		{Callbacks: 10, Underruns: 4, Starved: 3, LateCallbacks: 1}, // before it was watched
+		{Callbacks: 20, Underruns: 5, Starved: 4, LateCallbacks: 1},
+		{Callbacks: 30, Underruns: 7, Starved: 4, LateCallbacks: 2, WorstLateness: time.Second},
+		{Callbacks: 40, Underruns: 7, Starved: 4, LateCallbacks: 3},
 	} {
 		s.look(now)
 	}
-	if s.ours != 1 || s.late != 2 || s.lateCalls != 2 || s.worst != time.Second {
+	if s.ours() != 1 || s.others() != 2 || s.lateCalls() != 2 || s.worst != time.Second {
 		t.Errorf("%+v", s)
 	}
 }

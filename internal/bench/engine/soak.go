@@ -95,32 +95,29 @@ func (e *engine) hears(others int) error {
 	}
 }
 
-// starved counts what happened to a loudspeaker.
+// starved is what happened to a loudspeaker while it was watched.
 type starved struct {
-	before    device.Stats
-	last      device.Stats
-	ours      int64
-	late      int64
-	lateCalls int64
-	worst     time.Duration
+	before device.Stats
+	last   device.Stats
+	worst  time.Duration
 }
 
-// look takes the newest figures. An underrun counts as ours unless a callback was late within the same look.
+// look takes the newest figures.
 func (s *starved) look(now device.Stats) {
-	if s.last.Callbacks == 0 {
-		s.before, s.last = now, now
-		return
+	if s.before.Callbacks == 0 {
+		s.before = now
 	}
-	underruns, late := now.Underruns-s.last.Underruns, now.LateCallbacks-s.last.LateCallbacks
-	if late > 0 {
-		s.late += underruns
-	} else {
-		s.ours += underruns
-	}
-	s.lateCalls += late
-	s.worst = max(s.worst, now.WorstLateness)
 	s.last = now
+	s.worst = max(s.worst, now.WorstLateness)
 }
+
+// ours are the underruns at callbacks that came in time.
+func (s *starved) ours() int64 { return s.last.Starved - s.before.Starved }
+
+// others are those of late callbacks and of what made up for them.
+func (s *starved) others() int64 { return s.last.Underruns - s.before.Underruns - s.ours() }
+
+func (s *starved) lateCalls() int64 { return s.last.LateCallbacks - s.before.LateCallbacks }
 
 func watchSoak(t *table.Table, e *engine, c *copier, length time.Duration) error {
 	var engine, copying starved
@@ -148,17 +145,17 @@ func watchSoak(t *table.Table, e *engine, c *copier, length time.Duration) error
 	}
 	row := func(name string, s *starved, more ...string) []string {
 		return append([]string{
-			name, fmt.Sprint(s.last.Callbacks - s.before.Callbacks), fmt.Sprintf("%d ours, %d of late callbacks", s.ours, s.late),
-			fmt.Sprint(s.lateCalls), s.worst.Round(10 * time.Microsecond).String(), fmt.Sprint(memory.NumGC - collections),
+			name, fmt.Sprint(s.last.Callbacks - s.before.Callbacks), fmt.Sprintf("%d ours, %d of late callbacks", s.ours(), s.others()),
+			fmt.Sprint(s.lateCalls()), s.worst.Round(10 * time.Microsecond).String(), fmt.Sprint(memory.NumGC - collections),
 		}, more...)
 	}
 	cells := row("engine", &engine, fmt.Sprintf("%.2f ms", float64(snap.Self.RenderLatency.Microseconds())/1000), fmt.Sprintf("%d of %d", heard, soakSenders))
 	if percent > table.BusyPercent {
-		t.NotMeasured(cells, soakGoalWords, fmt.Sprintf("the machine was %.0f %% busy; %d of ours", percent, engine.ours))
+		t.NotMeasured(cells, soakGoalWords, fmt.Sprintf("the machine was %.0f %% busy; %d of ours", percent, engine.ours()))
 	} else {
-		t.Row(cells, soakGoalWords, fmt.Sprint(engine.ours), engine.ours == 0 && heard == soakSenders)
+		t.Row(cells, soakGoalWords, fmt.Sprint(engine.ours()), engine.ours() == 0 && heard == soakSenders)
 	}
-	t.Shown(row("copying", &copying, fmt.Sprintf("%.2f ms", inMS(copyPeriod))), fmt.Sprint(copying.ours))
+	t.Shown(row("copying", &copying, fmt.Sprintf("%.2f ms", inMS(copyPeriod))), fmt.Sprint(copying.ours()))
 	return err
 }
 

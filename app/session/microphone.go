@@ -28,6 +28,7 @@ const (
 type microphone struct {
 	session     *Session
 	soundSystem soundSystem
+	engines     *capture.Engines // of all publications; prepared outside of mu, since that takes long
 
 	changing sync.Mutex // held while inputs open and close; before mu
 
@@ -56,7 +57,8 @@ func newMicrophone(s *Session) (*microphone, error) {
 	if mode == "" {
 		mode = ModeLive
 	}
-	return &microphone{session: s, spec: spec, processing: s.cfg.Processing, mode: mode}, nil
+	engines := capture.NewEngines(s.cfg.NoiseModel)
+	return &microphone{session: s, spec: spec, engines: engines, processing: s.cfg.Processing, mode: mode}, nil
 }
 
 // open opens the input; far is what the loudspeaker plays.
@@ -95,6 +97,7 @@ func (m *microphone) close() {
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	m.swap(nil, device.Spec{})
+	m.engines.Close()
 }
 
 // swap puts another input into its place, nil for none, and closes the one before.
@@ -144,8 +147,18 @@ func (m *microphone) run(ctx context.Context) {
 	}
 }
 
+// prepare makes what the present processing runs on, while nobody has to wait for it. What cannot be made
+// is said when it is switched on.
+func (m *microphone) prepare() {
+	m.mu.Lock()
+	p := m.processing
+	m.mu.Unlock()
+	_ = m.engines.Prepare(capture.Processing(p))
+}
+
 // startPublication makes the encoder for the state as it is now and announces it.
 func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone, *signaling.Publication, error) {
+	m.prepare()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ctx.Err() != nil { // close follows that, or has been
@@ -159,12 +172,11 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 	mic, err := capture.Open(capture.Config{
 		Source: m.source, Far: m.far, Encoder: encoder,
 		Processing: m.processedLocked(), RoomSample: m.session.clock.RoomSample,
-		NoiseModel: m.session.cfg.NoiseModel, Before: m.before, Monitor: m.session.playout.monitor, Log: m.session.log,
+		Engines: m.engines, Muted: m.muted, Before: m.before, Monitor: m.session.playout.monitor, Log: m.session.log,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("start microphone: %w", err)
 	}
-	mic.SetMuted(m.muted)
 	mic.SetLoudness(m.qualityLocked().loudness)
 	m.mic, m.micFar, m.before = mic, m.far, nil
 	publication := &signaling.Publication{
@@ -182,7 +194,7 @@ func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
 	if m.processing.Music || m.spec.Kind != device.Hardware {
 		e.Channels, e.BitrateBPS = 2, musicBitrate
 	}
-	if m.mode == ModeSafe && !m.processing.Music {
+	if m.qualityLocked().mode == ModeSafe && !m.processing.Music {
 		e.Application, e.FEC, e.LossPercent = opus.VoIP, true, 10 // at 10 % Opus begins to put copies into every packet
 	}
 	if m.session.cfg.BitrateBPS > 0 {
@@ -227,6 +239,7 @@ func (m *microphone) setMuted(muted bool) {
 // setProcessing switches stages in the running microphone; music mode has an encoder of its own, and
 // echo of another loudspeaker a canceller of its own, and so they start a new publication.
 func (m *microphone) setProcessing(p Processing) {
+	_ = m.engines.Prepare(capture.Processing(p)) // said when it is switched on
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	musicSwitched := m.processing.Music != p.Music

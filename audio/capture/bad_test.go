@@ -33,14 +33,14 @@ func TestWhatNoMicrophoneShouldDeliverStaysFiniteAndBelowTheCeiling(t *testing.T
 				return speech[f%int64(len(speech))]
 			})
 			cfg := testConfig(m, 2, 240)
-			cfg.NoiseModel = model(t)
+			cfg.Engines = NewEngines(model(t))
 			c := newCapturer(cfg)
 			if err := c.chain.SetProcessing(on); err != nil {
 				t.Fatal(err)
 			}
 			var out []float32
 			run(c, m, 17, func(pcm []float32, _ int64, _ bool) { out = append(out, pcm...) })
-			c.chain.Close()
+			cfg.Engines.Close()
 			for i, v := range out {
 				if !(math.Abs(float64(v)) <= math.Pow(10, ceilingDB/20.0)) {
 					t.Fatalf("%s, %+v: sample %d is %g", name, on, i, v)

@@ -29,7 +29,7 @@ func TestEchoIsCancelledWhateverTheCallbacksAndTheDrift(t *testing.T) {
 			cfg := testConfig(m, 1, 240)
 			cfg.Far = rig.ring
 			c := newCapturer(cfg)
-			defer c.chain.Close()
+			defer cfg.Engines.Close()
 			if err := c.chain.SetProcessing(Processing{EchoCancellation: true}); err != nil {
 				t.Fatal(err)
 			}

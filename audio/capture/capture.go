@@ -30,7 +30,7 @@ type Source interface {
 	Stamp() ring.Stamp     // any goroutine, no lock
 }
 
-// Config is what a microphone needs. Source, Encoder and RoomSample must be given.
+// Config is what a microphone needs. Source, Encoder, RoomSample and Engines must be given.
 type Config struct {
 	Source     Source                      // stays the caller's; the microphone is the consumer of its ring
 	Far        *ring.Ring                  // what the loudspeaker took at 48 kHz, mono or stereo; nil if nobody listens
@@ -38,8 +38,9 @@ type Config struct {
 	Processing Processing                  // at the start
 	RoomSample func(local time.Time) int64 // room time of a local moment; any goroutine, no lock
 	Monitor    *mix.Monitor                // hears what is sent, before muting; nil if there is none
-	NoiseModel []byte                      // rnnoise.wasm; without it there is no noise suppression
-	Before     *Microphone                 // a closed microphone of the same source to go on after, without a pause; or nil
+	Engines    *Engines                    // what echo cancellation and noise suppression run on; the caller's, for one microphone at a time
+	Muted      bool                        // at the start
+	Before     *Microphone                 // to be closed and gone on after, without a pause if the source is the same; or nil
 	Log        *slog.Logger                // nil is silent
 }
 

@@ -49,6 +49,7 @@ type capturer struct {
 
 	muted    atomic.Bool
 	muteGain float32
+	left     bool // another one goes on
 
 	anchors    atomic.Int64
 	overruns   atomic.Int64
@@ -71,14 +72,17 @@ func newCapturer(cfg Config) *capturer {
 		shaped:    make([]float32, 2*readSamples*channels),
 		resampler: resample.New(width, 1),
 		clock:     newRoomClock(cfg.RoomSample),
-		chain:     NewChain(channels, cfg.Far, cfg.NoiseModel),
+		chain:     NewChain(channels, cfg.Far, cfg.Engines),
 		meter:     meter.New(channels),
 		loudness:  meter.NewLoudness(channels),
 		truePeak:  meter.NewTruePeak(channels),
 		monitor:   cfg.Monitor,
 		muteGain:  1,
 	}
-	if before := cfg.Before; before != nil && before.cfg.Source == cfg.Source && before.capture.clock.anchored {
+	if c.muted.Store(cfg.Muted); cfg.Muted {
+		c.muteGain = 0
+	}
+	if before := cfg.Before; before != nil && before.capture.canBeGoneOnAfter(cfg) {
 		c.goOn(before.capture)
 	} else {
 		c.drain()
@@ -86,19 +90,60 @@ func newCapturer(cfg Config) *capturer {
 	return c
 }
 
-// goOn takes over from a capturer that has ended: its place in the ring, what its clock and its
-// gain control learnt. What waits in the ring beyond mostWaiting, as after a slow change, is left out.
+// canBeGoneOnAfter tells whether a microphone can take over from this one, which only one can.
+func (c *capturer) canBeGoneOnAfter(cfg Config) bool {
+	return c.source == cfg.Source && c.chain.engines == cfg.Engines && c.clock.anchored && !c.left
+}
+
+// goOn takes over from a capturer that has ended: its place in the ring and in room time, what its clock
+// learnt, and its processing with all that has not come out yet. What waits in the ring beyond
+// mostWaiting, as after a slow change, is left out.
 func (c *capturer) goOn(before *capturer) {
-	c.clock, c.resampler = before.clock, before.resampler
+	before.left = true
+	c.clock, c.resampler, c.muteGain = before.clock, before.resampler, before.muteGain
 	c.consumed, c.dropped = before.consumed, before.dropped
+	c.pushed, c.taken, c.next, c.aligned = before.pushed, before.taken, before.next, before.aligned
+	c.jumpAt, c.jumpBy, c.jumping = before.jumpAt, before.jumpBy, before.jumping
+	far := before.chain.far
+	switch sameFar := far.ring == c.chain.far.ring; {
+	case sameFar && c.channels == before.channels:
+		c.chain = before.chain
+	default:
+		c.takeRest(before)
+		if sameFar {
+			c.chain.far = far
+		}
+	}
+	// A change amid a burst of short frames must not leave longer ones some of it to wait with.
+	ready := len(c.chain.ready) / c.channels
+	c.leaveOut(ready / before.frame * before.frame % c.frame)
 	ring := c.source.Ring()
-	skipped := int64(ring.Skip(max(0, ring.Len()-mostWaiting)))
-	c.consumed += skipped
-	c.clock.next += skipped
-	c.jump(c.clock.next)
+	if skipped := int64(ring.Skip(max(0, ring.Len()-mostWaiting))); skipped > 0 {
+		c.consumed += skipped
+		c.clock.next += skipped
+		c.chain.far.skip(int(skipped))
+		c.leaveOut(len(c.chain.ready) / c.channels) // no frame from both sides of the hole
+		c.jump(skipped)
+	}
+}
+
+// takeRest moves what has not come out of the processing before into a new one, unprocessed.
+func (c *capturer) takeRest(before *capturer) {
+	rest := before.chain.rest()
+	samples := len(rest) / before.channels
+	shaped := make([]float32, samples*c.channels)
+	shape(shaped, rest, c.channels, before.channels)
+	c.chain.Push(shaped)
 	if c.channels == before.channels {
 		c.chain.agc = before.chain.agc // knows how loud the performer is
 	}
+}
+
+// leaveOut throws away the next samples that would come out.
+func (c *capturer) leaveOut(samples int) {
+	c.chain.ready = c.chain.ready[:copy(c.chain.ready, c.chain.ready[samples*c.channels:])]
+	c.taken += int64(samples)
+	c.next += int64(samples)
 }
 
 // drain throws away what waits in the ring and notes where the device is.

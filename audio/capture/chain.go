@@ -1,7 +1,7 @@
 package capture
 
 import (
-	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -17,12 +17,12 @@ const (
 	levelSamples = 24 // block of gain control and limiter; divides every frame and the delays before them
 )
 
-// engines is what the processing runs on. A new one is made for each change of the switches; the
-// capture goroutine picks it up.
-type engines struct {
+// switches is what is on and what that runs on. New ones are made for each change; the capture goroutine
+// picks them up.
+type switches struct {
 	on         Processing
-	canceller  *aec.Canceller // nil until first needed
-	suppressor *ns.Suppressor // nil until first needed
+	canceller  *aec.Canceller // nil unless needed
+	suppressor *ns.Suppressor // nil unless needed
 }
 
 // Chain is the processing of room-timed samples at 48 kHz: cancel echo, suppress noise, cut rumble, level
@@ -30,9 +30,9 @@ type engines struct {
 // DelaySamples belong to one goroutine; any may call the others.
 type Chain struct {
 	channels int
-	model    []byte
-	engines  atomic.Pointer[engines]
-	current  *engines // as of the last Push
+	engines  *Engines // the caller's
+	switches atomic.Pointer[switches]
+	current  *switches // as of the last Push
 
 	far         *farEnd
 	nearWaiting int // samples of the microphone behind the ones being pushed
@@ -55,19 +55,16 @@ type Chain struct {
 	quiet     []float32
 	ready     []float32 // to be taken
 
-	mu         sync.Mutex // guards what follows
-	closed     bool
-	canceller  *aec.Canceller
-	suppressor *ns.Suppressor
-	missing    string
+	mu      sync.Mutex // guards what follows; held while the switches change
+	missing string
 }
 
 // NewChain makes a chain with everything off, for interleaved PCM of one or two channels. far is what
-// the loudspeaker took, nil if nobody listens; noiseModel is rnnoise.wasm.
-func NewChain(channels int, far *ring.Ring, noiseModel []byte) *Chain {
+// the loudspeaker took, nil if nobody listens. The engines stay the caller's.
+func NewChain(channels int, far *ring.Ring, engines *Engines) *Chain {
 	c := &Chain{
 		channels:  channels,
-		model:     noiseModel,
+		engines:   engines,
 		far:       newFarEnd(far),
 		agc:       agc.New(channels),
 		limiter:   limiter.New(channels, ceilingDB),
@@ -83,73 +80,47 @@ func NewChain(channels int, far *ring.Ring, noiseModel []byte) *Chain {
 	c.echo = newStage(channels, aec.FrameSamples, aec.LatencySamples, c.cancelEcho)
 	c.noise = newStage(channels, ns.FrameSamples, ns.LatencySamples, c.suppressNoise)
 	c.level = newStage(channels, levelSamples, c.limiter.LatencySamples(), c.levelSpeech)
-	c.current = &engines{}
-	c.engines.Store(c.current)
+	c.current = &switches{}
+	c.switches.Store(c.current)
 	return c
 }
 
 // SetProcessing switches the stages. What this build or machine cannot do is an error; the rest is in
-// effect all the same.
+// effect all the same. It takes no time for what the engines have prepared.
 func (c *Chain) SetProcessing(p Processing) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return ErrClosed
-	}
 	if p.Music {
 		p = Processing{Music: true}
 	}
-	var problems []error
-	if p.EchoCancellation && c.canceller == nil {
-		canceller, err := aec.New()
-		c.canceller, p.EchoCancellation = canceller, err == nil
-		problems = append(problems, err)
-	}
-	if p.NoiseSuppression && c.suppressor == nil {
-		suppressor, err := ns.New(c.model)
-		c.suppressor, p.NoiseSuppression = suppressor, err == nil
-		problems = append(problems, err)
-	}
-	c.engines.Store(&engines{on: p, canceller: c.canceller, suppressor: c.suppressor})
-	c.missing = ""
-	err := errors.Join(problems...)
+	problem := c.engines.Prepare(p)
+	canceller, suppressor, err := c.engines.present()
 	if err != nil {
-		c.missing = err.Error()
+		return err
 	}
-	return err
-}
-
-// Close frees what the processing runs on; nobody may be in Push.
-func (c *Chain) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
+	p.EchoCancellation = p.EchoCancellation && canceller != nil
+	p.NoiseSuppression = p.NoiseSuppression && suppressor != nil
+	c.switches.Store(&switches{on: p, canceller: canceller, suppressor: suppressor})
+	c.missing = ""
+	if problem != nil {
+		c.missing = problem.Error()
 	}
-	c.closed = true
-	if c.canceller != nil {
-		c.canceller.Close()
-	}
-	if c.suppressor != nil {
-		c.suppressor.Close()
-	}
+	return problem
 }
 
 // describe writes the figures of the chain that any goroutine may ask for.
 func (c *Chain) describe(stats *Stats) {
-	stats.Processing = c.engines.Load().on
+	stats.Processing = c.switches.Load().on
 	stats.GainDB, stats.LimitedDB = c.agc.GainDB(), c.limiter.GainReductionDB()
+	stats.EchoDB = c.engines.enhancementDB()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	stats.Missing = c.missing
-	if c.canceller != nil && !c.closed {
-		stats.EchoDB = c.canceller.EnhancementDB()
-	}
 }
 
 // Push takes at most 8192 samples, which it may change, and adds what comes out to what is ready.
 func (c *Chain) Push(pcm []float32) {
-	c.current = c.engines.Load()
+	c.current = c.switches.Load()
 	c.rumble.wanted = c.current.on.HighPass
 	c.echo.wanted = c.current.on.EchoCancellation
 	c.noise.wanted = c.current.on.NoiseSuppression && !c.realigning()
@@ -186,6 +157,12 @@ func (c *Chain) Take(frame []float32) bool {
 	copy(frame, c.ready)
 	c.ready = c.ready[:copy(c.ready, c.ready[len(frame):])]
 	return true
+}
+
+// rest moves everything out that went in and has not come out, unprocessed where the stages still had it.
+// The chain is of no use any more.
+func (c *Chain) rest() []float32 {
+	return slices.Concat(c.ready, c.level.dry, c.noise.dry, c.echo.dry)
 }
 
 // DelaySamples is how much the chain delays now, for frames of so many samples.

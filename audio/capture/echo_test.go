@@ -105,7 +105,7 @@ func TestNearSpeechStaysWithEchoCancellation(t *testing.T) {
 	m := newFakeSource(play(speech))
 	cfg := testConfig(m, 2, 240)
 	cfg.Far = ring.New(16384, 2)
-	cfg.NoiseModel = model(t)
+	cfg.Engines = NewEngines(model(t))
 	cfg.Processing = Processing{EchoCancellation: true, NoiseSuppression: true}
 	s := simulate(t, m, cfg)
 	heard, first := s.run(8)

@@ -81,6 +81,7 @@ func testConfig(m *fakeSource, channels, frame int) Config {
 		Source:     m,
 		Encoder:    opus.EncoderConfig{Channels: channels, BitrateBPS: 128000, FrameSamples: frame, Complexity: 5},
 		RoomSample: roomSample,
+		Engines:    NewEngines(nil), // holds nothing that has to be closed until it is asked for more
 	}
 }
 

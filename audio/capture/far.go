@@ -52,6 +52,13 @@ func newFarEnd(r *ring.Ring) *farEnd {
 // stop forgets where it was; what the loudspeaker takes until the next block is skipped.
 func (f *farEnd) stop() { f.running = false }
 
+// skip leaves out so many samples, as the microphone did.
+func (f *farEnd) skip(samples int) {
+	if f.ring != nil && f.running {
+		f.dropped += int64(f.ring.Skip(samples))
+	}
+}
+
 // next fills block with the far end of the microphone's next block. nearWaiting is how many samples
 // of the microphone wait behind that block: so many of the far end may wait, too.
 func (f *farEnd) next(block []float32, nearWaiting int) {

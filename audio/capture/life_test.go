@@ -92,6 +92,7 @@ func TestToneDeviceIsHeard(t *testing.T) {
 		Source:     source,
 		Encoder:    opus.EncoderConfig{Channels: 2, BitrateBPS: 128000, FrameSamples: 240, Complexity: 5},
 		RoomSample: roomSample,
+		Engines:    NewEngines(nil),
 	})
 	if err != nil {
 		t.Fatal(err)

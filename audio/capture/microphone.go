@@ -17,7 +17,7 @@ import (
 // ErrClosed is returned by the controls of a closed microphone.
 var ErrClosed = errors.New("the microphone is closed")
 
-var errIncomplete = errors.New("capture needs a source, a room clock and an encoder")
+var errIncomplete = errors.New("capture needs a source, a room clock, engines and an encoder")
 
 // Microphone captures from Open to Close. Read belongs to one goroutine, the rest to any.
 type Microphone struct {
@@ -44,8 +44,11 @@ type Microphone struct {
 // Open starts a microphone. Processing that this build or machine cannot do is left out, logged and named
 // in Stats.Missing.
 func Open(cfg Config) (*Microphone, error) {
-	if cfg.Source == nil || cfg.RoomSample == nil {
+	if cfg.Source == nil || cfg.RoomSample == nil || cfg.Engines == nil {
 		return nil, errIncomplete
+	}
+	if cfg.Before != nil {
+		_ = cfg.Before.Close() // what it leaves has no other owner then
 	}
 	encoder, err := newEncoder(cfg.Encoder)
 	if err != nil {
@@ -147,7 +150,12 @@ func (m *Microphone) isClosing() bool {
 
 // SetProcessing switches processing while the microphone runs. What cannot be done is an error; the rest
 // is in effect all the same.
-func (m *Microphone) SetProcessing(p Processing) error { return m.capture.chain.SetProcessing(p) }
+func (m *Microphone) SetProcessing(p Processing) error {
+	if m.isClosing() {
+		return ErrClosed
+	}
+	return m.capture.chain.SetProcessing(p)
+}
 
 // SetMuted replaces the signal by silence, within 5 ms and without a click. Level goes on.
 func (m *Microphone) SetMuted(muted bool) { m.capture.muted.Store(muted) }
@@ -193,7 +201,7 @@ func (m *Microphone) Stats() Stats {
 // LookAheadSamples is the encoder's look-ahead, already taken off FirstSample.
 func (m *Microphone) LookAheadSamples() int { return m.encoder.engine.LookAheadSamples() }
 
-// Close stops the microphone, lets a waiting Read return and waits for it. The source stays open.
+// Close stops the microphone, lets a waiting Read return and waits for it. The source and the engines stay.
 func (m *Microphone) Close() error {
 	m.closeOnce.Do(func() {
 		close(m.closing)
@@ -201,7 +209,6 @@ func (m *Microphone) Close() error {
 		defer m.reading.Unlock()
 		_ = m.track.Close()
 		_ = m.encoder.Close()
-		m.capture.chain.Close()
 	})
 	return nil
 }

@@ -35,6 +35,7 @@ func simulate(t testing.TB, m *fakeSource, cfg Config) *simulated {
 	t.Cleanup(func() {
 		_ = s.Close()
 		d.Close()
+		cfg.Engines.Close()
 	})
 	return &simulated{t: t, source: m, mic: s, decoder: d, pcm: make([]float32, opus.MaxPacketSamples*cfg.Encoder.Channels)}
 }
@@ -128,7 +129,7 @@ func TestSwitchesKeepRoomTimeWhileRunning(t *testing.T) {
 	speech := audiotest.Speech(1, -24, 20*48000)
 	m := newFakeSource(play(speech))
 	cfg := testConfig(m, 2, 240)
-	cfg.NoiseModel = model(t)
+	cfg.Engines = NewEngines(model(t))
 	s := simulate(t, m, cfg)
 	switches := []Processing{{}, {NoiseSuppression: true}, {NoiseSuppression: true, AutoGainControl: true}, {Music: true, NoiseSuppression: true}, {AutoGainControl: true}, {NoiseSuppression: true}}
 	var heard []float32
@@ -165,7 +166,7 @@ func TestNoiseSuppressionAndGainControlWork(t *testing.T) {
 	}
 	m := newFakeSource(play(pcm))
 	cfg := testConfig(m, 2, 240)
-	cfg.NoiseModel = model(t)
+	cfg.Engines = NewEngines(model(t))
 	cfg.Processing = Processing{NoiseSuppression: true, AutoGainControl: true}
 	s := simulate(t, m, cfg)
 	s.run(23)
@@ -286,7 +287,7 @@ func TestDTXLeavesHolesInSamples(t *testing.T) {
 func TestFramesAllocateNothing(t *testing.T) {
 	m := newFakeSource(play(audiotest.Speech(1, -24, 48000)))
 	cfg := testConfig(m, 2, 240)
-	cfg.NoiseModel = model(t)
+	cfg.Engines = NewEngines(model(t))
 	cfg.Processing = Processing{NoiseSuppression: true, AutoGainControl: true}
 	s := simulate(t, m, cfg)
 	s.run(1)
@@ -305,7 +306,7 @@ func BenchmarkFrame(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			m := newFakeSource(play(audiotest.Speech(1, -24, 48000)))
 			cfg := testConfig(m, 2, 240)
-			cfg.NoiseModel = model(b)
+			cfg.Engines = NewEngines(model(b))
 			cfg.Processing = on
 			s := simulate(b, m, cfg)
 			s.run(1)

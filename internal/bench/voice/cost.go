@@ -34,9 +34,10 @@ func (b *bench) cost(w io.Writer) error {
 	near, far := looped(b.speech.near, 0, seconds*rate, -26), looped(b.speech.far, 0, seconds*rate, -20)
 	for _, s := range stages {
 		loudspeaker := ring.New(rate/2, 1)
-		c := capture.NewChain(1, loudspeaker, b.model)
+		engines := capture.NewEngines(b.model)
+		c := capture.NewChain(1, loudspeaker, engines)
 		if err := c.SetProcessing(s.on); err != nil {
-			c.Close()
+			engines.Close()
 			return err
 		}
 		pcm, frame := make([]float32, block), make([]float32, block)
@@ -54,7 +55,7 @@ func (b *bench) cost(w io.Writer) error {
 				}
 			}
 		})
-		c.Close()
+		engines.Close()
 		us := float64(spent.Nanoseconds()) / 1000
 		cells, goal := []string{s.name, "µs for each 10 ms"}, fmt.Sprintf("<= %.0f", s.goalUS)
 		if percent := <-busy; percent > table.BusyPercent && us > s.goalUS {
@@ -71,13 +72,14 @@ func (b *bench) delay(w io.Writer) error {
 	t := table.New(w, "voice: delay (a block of 10 ms has to fill first where packets are shorter)", "stage", "packets, ms", "figure")
 	for _, s := range stages {
 		for _, frame := range []int{120, 240, 480} {
-			c := capture.NewChain(1, nil, b.model)
+			engines := capture.NewEngines(b.model)
+			c := capture.NewChain(1, nil, engines)
 			if err := c.SetProcessing(s.on); err != nil {
-				c.Close()
+				engines.Close()
 				return err
 			}
 			waiting := longestWait(c, frame)
-			c.Close()
+			engines.Close()
 			goal := s.goalMS
 			if s.on.EchoCancellation || s.on.NoiseSuppression {
 				goal = max(goal, 1000*float64(max(aec.FrameSamples, ns.FrameSamples)-frame)/rate+s.goalMS)

@@ -43,8 +43,9 @@ func process(on capture.Processing, near, far []float32, model []byte) ([]float3
 	if far != nil {
 		loudspeaker = ring.New(rate/2, 1)
 	}
-	c := capture.NewChain(1, loudspeaker, model)
-	defer c.Close()
+	engines := capture.NewEngines(model)
+	defer engines.Close()
+	c := capture.NewChain(1, loudspeaker, engines)
 	if err := c.SetProcessing(on); err != nil {
 		return nil, fmt.Errorf("switch processing on: %w", err)
 	}

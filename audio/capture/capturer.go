@@ -112,6 +112,7 @@ func (c *capturer) goOn(before *capturer) {
 		c.takeRest(before)
 		if sameFar {
 			c.chain.far = far
+			far.passing += len(before.chain.echo.work) / before.channels
 		}
 	}
 	// A change amid a burst of short frames must not leave longer ones some of it to wait with.

@@ -126,13 +126,20 @@ func (c *Chain) Push(pcm []float32) {
 	c.noise.wanted = c.current.on.NoiseSuppression && !c.realigning()
 	c.noise.align = c.echo.wanted
 	c.level.wanted = c.current.on.AutoGainControl
+	if c.echo.wanted && !c.echo.active {
+		c.far.resume()
+	}
+	passing := len(pcm)
+	if c.echo.active {
+		passing = (len(c.echo.work) + passing) % (c.echo.block * c.channels) // in a block that stays unfinished
+	}
 	c.cancelled = c.echo.push(c.cancelled[:0], pcm)
 	if c.noise.active && c.echo.active != c.echoed {
 		c.realign = true
 	}
 	c.echoed = c.echo.active
 	if !c.echo.active {
-		c.far.stop()
+		c.far.pass(passing/c.channels, c.nearWaiting)
 	}
 	c.quiet = c.noise.push(c.quiet[:0], c.cancelled)
 	if !c.noise.active {

@@ -31,6 +31,8 @@ type farEnd struct {
 	raw       []float32
 	mono      []float32
 	ready     []float32 // resampled and not yet taken
+	passed    []float32 // taken for nobody
+	passing   int       // samples of the microphone that passed without the canceller, less than a block
 
 	blocks  int
 	least   int // backlog at the worst moment of the window
@@ -45,12 +47,26 @@ func newFarEnd(r *ring.Ring) *farEnd {
 		f.raw = make([]float32, farReadSamples*r.Channels())
 	}
 	f.mono = make([]float32, farReadSamples)
+	f.passed = make([]float32, aec.FrameSamples)
 	f.ready = make([]float32, 0, aec.FrameSamples+2*farReadSamples)
 	return f
 }
 
-// stop forgets where it was; what the loudspeaker takes until the next block is skipped.
-func (f *farEnd) stop() { f.running = false }
+// pass keeps in step while the canceller is off, once it has been on: samples of the microphone pass.
+func (f *farEnd) pass(samples, nearWaiting int) {
+	if !f.running {
+		return
+	}
+	for f.passing += samples; f.passing >= len(f.passed); f.passing -= len(f.passed) {
+		f.next(f.passed, nearWaiting)
+	}
+}
+
+// resume ends pass: the canceller's next block begins with the microphone's next sample.
+func (f *farEnd) resume() {
+	f.take(f.passed[:f.passing])
+	f.passing = 0
+}
 
 // skip leaves out so many samples, as the microphone did.
 func (f *farEnd) skip(samples int) {
@@ -71,6 +87,12 @@ func (f *farEnd) next(block []float32, nearWaiting int) {
 		f.ready = f.ready[:0]
 		f.running, f.settled, f.blocks, f.least = true, false, 0, math.MaxInt
 	}
+	f.take(block)
+	f.align(f.ring.Len() + len(f.ready) + f.hold - nearWaiting)
+}
+
+// take fills block with what comes next, and with silence where nothing does.
+func (f *farEnd) take(block []float32) {
 	held := min(f.hold, len(block))
 	f.hold -= held
 	clear(block[:held])
@@ -84,7 +106,6 @@ func (f *farEnd) next(block []float32, nearWaiting int) {
 		f.settled = false
 		f.padded += int64(len(block) - n)
 	}
-	f.align(f.ring.Len() + len(f.ready) + f.hold - nearWaiting)
 }
 
 // refill resamples some more; it returns false when there is nothing.

@@ -59,6 +59,9 @@ func (c *Controller) allowed(depth, spread int, now time.Time) (int, int) {
 	if now.Before(c.jam.blocked) {
 		depth = min(depth, c.jam.ceiling)
 	}
+	if c.jam.block > blockFirst && now.Sub(c.jam.changed) < soon {
+		depth = min(depth, c.depth) // copies have been the cause before: one more only when it is known what this one does
+	}
 	if depth == 0 {
 		return 0, 0
 	}
@@ -75,6 +78,8 @@ func (c *Controller) noteChange(before int, lost float64, now time.Time) {
 		if before == 0 {
 			j.pause, j.nextLook = firstLook, now.Add(firstLook)
 		}
+	} else if c.depth == 0 && !j.looking { // nothing was lost with copies
+		j.block = blockFirst
 	}
 	j.changed, j.skipped, j.effect = now, 0, time.Time{}
 }
@@ -101,7 +106,7 @@ func (c *Controller) look(r *Report, now time.Time) bool {
 	case c.depth == 0:
 	case short.Expected >= jumpPackets && short.ratio(short.RawLost) > 2*j.reference+jump:
 		c.beginLook(&short, now)
-	case !now.Before(j.nextLook) && long.Expected >= fewPackets/2 && long.ratio(long.RawLost) > looksSuspect:
+	case !now.Before(j.nextLook) && long.runs() >= 2*answerRuns && long.ratio(long.RawLost) > looksSuspect:
 		c.beginLook(&long, now)
 	}
 	return j.looking
@@ -129,8 +134,8 @@ func (c *Controller) conclude(now time.Time) {
 	less := clearly*float64(found.RawLost) < usual*float64(found.Expected)
 	switch {
 	case less && usualRuns*float64(found.Expected) >= answerRuns:
-		if found.ratio(found.residual()) > max(bearable, j.before.ratio(j.before.residual())) {
-			c.endLook(now) // what is lost because of the copies is less than what they repair
+		if usual <= looksJammed && found.ratio(found.residual()) > max(bearable, j.before.ratio(j.before.residual())) {
+			c.endLook(now) // they repair more than is lost because of them
 			return
 		}
 		j.looking = false
@@ -148,7 +153,7 @@ func (c *Controller) endLook(now time.Time) {
 	j.looking, j.reference = false, j.before.ratio(j.before.RawLost)
 	c.depth, c.spread = j.depth, j.spread
 	c.noteChange(c.depth, 0, now)
-	j.pause = min(2*j.pause, lastLook)
+	j.pause, j.block = min(2*j.pause, lastLook), blockFirst
 	j.nextLook, j.forgiven = now.Add(j.pause), now.Add(effectAfter)
 	for i := range c.reports {
 		if p := &c.reports[i]; p.at.After(j.began) {

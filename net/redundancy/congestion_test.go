@@ -50,3 +50,64 @@ func TestCopiesDoNotJamALink(t *testing.T) {
 		}
 	}
 }
+
+// Where the link loses packets whatever is sent, looking for the cause costs next to nothing.
+func TestCopiesStayWhereTheyAreNotTheCause(t *testing.T) {
+	for name, lost := range map[string]func() loss{
+		"apart":       func() loss { return independent(0.05) },
+		"in bursts":   func() loss { return inBursts(0.05, 4) },
+		"of a third":  func() loss { return independent(0.35) },
+		"less":        func() loss { return independent(0.03) },
+		"in few runs": func() loss { return inBursts(0.02, 6) },
+	} {
+		for seed := range uint64(5) {
+			l, lost := newLink(seed), lost()
+			l.run(5*time.Second, lost)
+			without, seconds := 0, 600
+			for range seconds {
+				l.run(time.Second, lost)
+				if l.controller.Depth() == 0 {
+					without++
+				}
+			}
+			t.Logf("%s, seed %d: %d of %d s without copies, looks each %v", name, seed, without, seconds, l.controller.jam.pause)
+			if without > seconds/40 {
+				t.Errorf("%s, seed %d: %d of %d s without copies", name, seed, without, seconds)
+			}
+		}
+	}
+}
+
+// Loss that stops during a look and comes back after it is not blamed on the copies for long.
+func TestAWrongAnswerIsTakenBack(t *testing.T) {
+	l := newLink(1)
+	for range 60 {
+		l.run(260*time.Millisecond, independent(0.05))
+		if l.controller.jam.looking {
+			break
+		}
+	}
+	l.run(3*time.Second, independent(0))
+	if c := l.controller; c.Depth() != 0 || !l.now.Before(c.jam.blocked) {
+		t.Fatalf("%d copies after a look without loss", c.Depth())
+	}
+	l.run(4*time.Second, independent(0.05))
+	if l.controller.Depth() == 0 {
+		t.Error("no copies 4 s after the loss came back")
+	}
+}
+
+func TestLimitIsKept(t *testing.T) {
+	for _, most := range []int{0, 1, 2, 3} {
+		l := newLink(2)
+		l.controller.Limit(most)
+		depth := 0
+		for range 60 {
+			l.run(time.Second, independent(0.25))
+			depth = max(depth, l.controller.Depth())
+		}
+		if depth != most {
+			t.Errorf("%d copies where %d are allowed", depth, most)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func (p *performer) describe(out *Performer, now time.Time) {
 	out.Link.Forwarded = p.quality.forwarding
 	if voices := *p.voices.Load(); len(voices) > 0 {
 		stats := voices[0].player.Stats()
-		out.ConcealedRatio, out.TargetDelay = stats.ConcealedRatio5s, stats.TargetDelay
+		out.ConcealedRatio, out.TargetDelay, out.CurrentDelay = stats.ConcealedRatio5s, stats.TargetDelay, stats.CurrentDelay
 		for _, o := range stats.Outlook {
 			if o.Delay > 0 {
 				out.Outlook = append(out.Outlook, Outlook(o))

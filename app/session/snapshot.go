@@ -104,6 +104,7 @@ type Performer struct {
 	Link           Link
 	ConcealedRatio float64       // of the last 5 s, 0 to 1
 	TargetDelay    time.Duration // of the jitter buffer
+	CurrentDelay   time.Duration // that it has now, on its way to the target
 	Outlook        []Outlook     // what other delays would have cost, from the shortest; may be empty
 }
 

@@ -67,6 +67,7 @@ type statsPerforms struct {
 	Forwarded      bool    `json:"forwarded"`
 	RTTMS          float64 `json:"direct_rtt_ms"`
 	TargetDelayMS  float64 `json:"target_delay_ms"`
+	CurrentDelayMS float64 `json:"current_delay_ms"`
 	ConcealedRatio float64 `json:"concealed_ratio"`
 	PacketsDirect  int64   `json:"packets_direct"`
 	PacketsForward int64   `json:"packets_forwarded"`
@@ -104,7 +105,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 	for _, p := range s.Performers {
 		line.Performers = append(line.Performers, statsPerforms{
 			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Forwarded: p.Link.Forwarded,
-			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), ConcealedRatio: p.ConcealedRatio,
+			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), CurrentDelayMS: inMS(p.CurrentDelay), ConcealedRatio: p.ConcealedRatio,
 			PacketsDirect: p.Link.PacketsDirect, PacketsForward: p.Link.PacketsForward, PacketsLost: p.Link.PacketsLost,
 			PacketsUnused: p.Link.PacketsUnusable, BadFeedback: p.Link.BadFeedback,
 			RedDepth: p.Link.RedundantDepth, RedSpread: p.Link.RedundantSpread,

@@ -26,7 +26,7 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 			},
 		},
 		Performers: []Performer{{
-			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, TargetDelay: 10 * time.Millisecond,
+			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, TargetDelay: 10 * time.Millisecond, CurrentDelay: 11 * time.Millisecond,
 			Link: Link{Quality: QualityFair, Direct: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5,
 				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6, PacketsUnusable: 7, BadFeedback: 8},
 		}},

@@ -74,7 +74,7 @@ func diagnosticsText(w *words, s session.Snapshot) string {
 		b.WriteString("\n")
 		line(p.Name, "%s  ·  %s  (%s)", quality, pathText(w, p.Link, s.ServerRTT), p.ID)
 		line("    "+w.say("diag.packets"), "%d  ·  %d  ·  %d  ·  %d", p.Link.PacketsReceived, p.Link.PacketsDirect, p.Link.PacketsForward, p.Link.PacketsLost)
-		line("    "+w.say("diag.buffer"), "%s ms  ·  %.2f %%", millis(p.TargetDelay), 100*p.ConcealedRatio)
+		line("    "+w.say("diag.buffer"), "%s ms  ·  %s ms  ·  %.2f %%", millis(p.TargetDelay), millis(p.CurrentDelay), 100*p.ConcealedRatio)
 		for _, o := range p.Outlook {
 			line("    "+w.say("diag.outlook"), "%s ms  ·  %.3f %%", millis(o.Delay), 100*o.LostRatio)
 		}

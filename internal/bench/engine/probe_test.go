@@ -86,3 +86,25 @@ func TestQuartiles(t *testing.T) {
 		t.Errorf("the median of nothing is %v", median)
 	}
 }
+
+func TestBuffersSettle(t *testing.T) {
+	var s stillness
+	begin, ms := time.Unix(1000, 0), time.Millisecond
+	for i, c := range []struct {
+		after   time.Duration
+		figures []time.Duration
+		still   bool
+	}{
+		{0, []time.Duration{9 * ms, 3 * ms}, false},
+		{900 * ms, []time.Duration{9 * ms, 3 * ms}, false},
+		{1000 * ms, []time.Duration{9*ms - settleNear - 1, 3 * ms}, false}, // the first has come down
+		{1950 * ms, []time.Duration{9 * ms, 3 * ms}, false},                // and is up again
+		{2500 * ms, []time.Duration{9 * ms, 3*ms + settleNear}, false},
+		{2600 * ms, []time.Duration{9 * ms}, false}, // somebody left
+		{3600 * ms, []time.Duration{9*ms - settleNear}, true},
+	} {
+		if got := s.look(begin.Add(c.after), c.figures); got != c.still {
+			t.Errorf("look %d after %v: still %v", i, c.after, got)
+		}
+	}
+}

@@ -274,7 +274,7 @@ func TestTargetCanBeSetWhileRunning(t *testing.T) {
 }
 
 func TestAnyFrameSize(t *testing.T) {
-	n := network{seed: 1, packet: frame, length: 5 * time.Second, delay: usualDelay, dev: time.Millisecond, loss: 0.05}
+	n := network{seed: 1, packet: frame, length: 10 * time.Second, delay: usualDelay, dev: time.Millisecond, loss: 0.05}
 	for _, size := range []int{1, 32, 64, 128, 441, 480, 1024, 5760, 10000} {
 		p := NewPlayer(Config{}, &toneDecoder{})
 		heard := listen(p, n.flights(), n.length, size)

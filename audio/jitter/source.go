@@ -22,6 +22,7 @@ type source struct {
 	store    store
 	seen     [seenNumbers]int64 // numbers that came, at number modulo length, plus one
 	next     int64              // number of the next packet to decode; -1 before the first
+	ended    int64              // room time behind the packet decoded last
 	pos      int64              // room time of the sample behind the fifo's last one
 	contrary int
 
@@ -131,10 +132,7 @@ func (s *source) fill(samples int) {
 		e := s.upcoming()
 		if e == nil {
 			want = min(want, maxPacketSamples)
-			s.conceal(want)
-			if s.next >= 0 {
-				s.pending += int64(want)
-			}
+			s.bridge(want)
 			continue
 		}
 		gap := e.first - s.pos
@@ -213,8 +211,8 @@ func (s *source) decode(e *entry) {
 	}
 	s.counters.settled(lost)
 	skip := int(s.pos - packet.first)
-	s.settle(lost > 0 || skip > 0)
-	s.next = packet.number + 1
+	s.settle(lost > 0 || skip > 0 || packet.first == s.ended)
+	s.next, s.ended = packet.number+1, packet.end()
 
 	n, err := s.dec.Decode(s.scratch, payload)
 	if err != nil || n < 1 || n > maxPacketSamples {
@@ -261,6 +259,14 @@ func (s *source) conceal(samples int) {
 	}
 	if samples > 0 {
 		s.silence(samples)
+	}
+}
+
+// bridge appends invented samples, of which it is not yet known whether they stand for a loss.
+func (s *source) bridge(samples int) {
+	s.conceal(samples)
+	if s.next >= 0 {
+		s.pending += int64(samples)
 	}
 }
 

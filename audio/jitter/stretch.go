@@ -117,7 +117,7 @@ func (s *source) drop(lag int) {
 
 // hold appends concealment or silence without going on in room time.
 func (s *source) hold(samples int) {
-	s.conceal(samples)
+	s.bridge(samples)
 	s.pos -= int64(samples)
 	s.broken = true
 }

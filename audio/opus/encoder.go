@@ -14,6 +14,7 @@ type EncoderConfig struct {
 	FrameSamples int         // per channel: 120, 240, 480, 960, 1920 or 2880
 	Complexity   int         // 0 (cheap) to 10 (best)
 	LossPercent  int         // expected loss, 0 to 100; spends bits on robustness
+	Independent  bool        // packets do not build upon those before: a loss leaves no trace behind 2.5 ms, for some bits
 	Application  Application // fixed for life
 	DTX          bool        // send next to nothing in silence
 	FEC          bool        // repeat speech coarsely in the next packet (RFC 6716, 2.1.7); VoIP, 10 ms and longer, with LossPercent
@@ -75,6 +76,9 @@ func (e *Encoder) configure() error {
 	}
 	if err := e.set(C.GASSO_SET_PACKET_LOSS_PERC, e.cfg.LossPercent); err != nil {
 		return fmt.Errorf("set opus loss percentage %d: %w", e.cfg.LossPercent, err)
+	}
+	if err := e.setSwitch(C.GASSO_SET_PREDICTION_DISABLED, e.cfg.Independent); err != nil {
+		return fmt.Errorf("set opus prediction: %w", err)
 	}
 	if err := e.setSwitch(C.GASSO_SET_INBAND_FEC, e.cfg.FEC); err != nil {
 		return fmt.Errorf("set opus FEC: %w", err)

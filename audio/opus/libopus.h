@@ -16,6 +16,7 @@ enum {
 	GASSO_SET_PACKET_LOSS_PERC = 4014,
 	GASSO_SET_DTX = 4016,
 	GASSO_GET_LOOKAHEAD = 4027,
+	GASSO_SET_PREDICTION_DISABLED = 4042,
 };
 
 const char *opus_get_version_string(void);

@@ -190,12 +190,12 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 }
 
 func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
-	e := opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: samples, Complexity: m.qualityLocked().complexity, Application: opus.LowDelay}
+	e := opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: samples, Complexity: m.qualityLocked().complexity, Application: opus.LowDelay, Independent: true}
 	if m.processing.Music || m.spec.Kind != device.Hardware {
 		e.Channels, e.BitrateBPS = 2, musicBitrate
 	}
 	if m.qualityLocked().mode == ModeSafe && !m.processing.Music {
-		e.Application, e.FEC, e.LossPercent = opus.VoIP, true, 10 // at 10 % Opus begins to put copies into every packet
+		e.Application, e.Independent, e.FEC, e.LossPercent = opus.VoIP, false, true, 10 // at 10 % Opus begins to put copies into every packet
 	}
 	if m.session.cfg.BitrateBPS > 0 {
 		e.BitrateBPS = m.session.cfg.BitrateBPS

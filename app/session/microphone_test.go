@@ -20,12 +20,12 @@ func TestEncoderFollowsInputModeAndProcessing(t *testing.T) {
 		bitrate int
 		want    opus.EncoderConfig
 	}{
-		{device.Hardware, ModeLive, false, 0, opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: 240, Application: opus.LowDelay}},
-		{device.Hardware, ModeStudio, true, 0, opus.EncoderConfig{Channels: 2, BitrateBPS: musicBitrate, FrameSamples: 120, Application: opus.LowDelay}},
+		{device.Hardware, ModeLive, false, 0, opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: 240, Application: opus.LowDelay, Independent: true}},
+		{device.Hardware, ModeStudio, true, 0, opus.EncoderConfig{Channels: 2, BitrateBPS: musicBitrate, FrameSamples: 120, Application: opus.LowDelay, Independent: true}},
 		{device.Hardware, ModeSafe, false, 0, opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: 480, Application: opus.VoIP, FEC: true, LossPercent: 10}},
-		{device.Hardware, ModeSafe, true, 0, opus.EncoderConfig{Channels: 2, BitrateBPS: musicBitrate, FrameSamples: 480, Application: opus.LowDelay}},
-		{device.File, ModeLive, false, 0, opus.EncoderConfig{Channels: 2, BitrateBPS: musicBitrate, FrameSamples: 240, Application: opus.LowDelay}},
-		{device.Tone, ModeLive, false, 64000, opus.EncoderConfig{Channels: 2, BitrateBPS: 64000, FrameSamples: 240, Application: opus.LowDelay}},
+		{device.Hardware, ModeSafe, true, 0, opus.EncoderConfig{Channels: 2, BitrateBPS: musicBitrate, FrameSamples: 480, Application: opus.LowDelay, Independent: true}},
+		{device.File, ModeLive, false, 0, opus.EncoderConfig{Channels: 2, BitrateBPS: musicBitrate, FrameSamples: 240, Application: opus.LowDelay, Independent: true}},
+		{device.Tone, ModeLive, false, 64000, opus.EncoderConfig{Channels: 2, BitrateBPS: 64000, FrameSamples: 240, Application: opus.LowDelay, Independent: true}},
 	} {
 		s.cfg.BitrateBPS = c.bitrate
 		m := s.microphone

@@ -98,6 +98,11 @@ func (r *Rig) startServer() {
 	r.server = r.command("pulseaudio", "-n", "--daemonize=no", "--system=no", "--exit-idle-time=-1",
 		"--use-pid-file=no", "--disable-shm=yes", "--realtime=no", "--high-priority=no",
 		"-L", "module-native-protocol-unix auth-anonymous=1 socket="+filepath.Join(r.dir, "socket"))
+	config := filepath.Join(r.dir, "daemon.conf")
+	if err := os.WriteFile(config, []byte("default-sample-rate = 48000\n"), 0o600); err != nil { // as today's sound systems
+		r.t.Fatal(err)
+	}
+	r.server.Env = append(r.server.Env, "PULSE_CONFIG="+config)
 	r.server.Stdout, r.server.Stderr = r.log, r.log
 	if err := r.server.Start(); err != nil {
 		r.t.Fatalf("start pulseaudio: %v", err)

@@ -146,7 +146,7 @@ func (r *latencyRun) start() error {
 		return fmt.Errorf("noise suppression: %w; run make setup", err)
 	}
 	for i, name := range []string{"Ai", "Ben"} {
-		p := chirps(probeLength)
+		p := chirps(probeLength, chirpEvery)
 		if r.processing != (session.Processing{}) {
 			p = speech(2*r.seed+uint64(i), probeLength)
 		}

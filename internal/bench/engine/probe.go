@@ -26,9 +26,9 @@ type probe struct {
 	every int // beginning at each multiple of it
 }
 
-// chirps are short sweeps, four a second.
-func chirps(length time.Duration) probe {
-	p := probe{pcm: make([]float32, samplesOf(length)), piece: chirpSamples, every: chirpEvery}
+// chirps are short sweeps, one in so many samples.
+func chirps(length time.Duration, every int) probe {
+	p := probe{pcm: make([]float32, samplesOf(length)), piece: chirpSamples, every: every}
 	chirp := make([]float32, chirpSamples)
 	peak, phase := math.Pow(10, probeLevelDB/20.0), 0.0
 	for i := range chirp {
@@ -36,7 +36,7 @@ func chirps(length time.Duration) probe {
 		phase += 2 * math.Pi * (chirpFromHertz + (chirpToHertz-chirpFromHertz)*at) / rate
 		chirp[i] = float32(peak * math.Sin(phase) * (0.5 - 0.5*math.Cos(2*math.Pi*at)))
 	}
-	for at := 0; at+chirpSamples <= len(p.pcm); at += chirpEvery {
+	for at := 0; at+chirpSamples <= len(p.pcm); at += every {
 		copy(p.pcm[at:], chirp)
 	}
 	return p

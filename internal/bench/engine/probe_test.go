@@ -12,7 +12,7 @@ import (
 )
 
 func TestProbesFindHowLateTheyAreHeard(t *testing.T) {
-	for name, p := range map[string]probe{"chirps": chirps(4 * time.Second), "speech": speech(1, 4*time.Second)} {
+	for name, p := range map[string]probe{"chirps": chirps(4*time.Second, chirpEvery), "speech": speech(1, 4*time.Second)} {
 		const offset, late = 700, 431
 		heard := audiotest.Noise(2, -50, offset+late+len(p.pcm)+latencyAtMost, 1)
 		for i, v := range p.pcm {
@@ -34,7 +34,7 @@ func TestProbesFindHowLateTheyAreHeard(t *testing.T) {
 }
 
 func TestLagsOfARecording(t *testing.T) {
-	said := append(make([]float32, 5000), chirps(3*time.Second).pcm...)
+	said := append(make([]float32, 5000), chirps(6*time.Second, cableEvery).pcm...)
 	heard := append(make([]float32, 960), said...)
 	lags := lagsOf(said, heard[:len(said)])
 	if len(lags) < 10 {

@@ -24,8 +24,16 @@ import (
 const (
 	pulseRounds  = 3
 	pulseSettle  = 5 * time.Second
-	pulseMeasure = 3 * time.Second
-	findable     = 0.02 // amplitude at which a chirp has begun
+	pulseMeasure = 4 * time.Second
+	findable     = 0.02  // amplitude at which a chirp has begun
+	cableEvery   = 24000 // samples from chirp to chirp,
+	cableAtMost  = 21600 // which are found when they come that late at most
+	browserStart = 2 * time.Second
+
+	// Of several buffers from 64 to 1024 samples, with and without the rest, and of <audio> and AudioContext
+	// what came out soonest.
+	fastestBuffer  = "--audio-buffer-size=240"
+	fastestLatency = "PULSE_LATENCY_MSEC=5"
 )
 
 //go:embed caller.html
@@ -42,7 +50,8 @@ type contender struct {
 }
 
 // Pulse prints the table "on PulseAudio": from a microphone to a loudspeaker of one virtual cable, in
-// turns: a program that only copies, two engines, Chromium to itself.
+// turns: a program that only copies, two engines, Chromium to itself. Chromium's figure counts the sound
+// system's buffers as the engines' do; about half of it is its jitter buffer.
 func Pulse(w io.Writer) error {
 	t := table.New(w, fmt.Sprintf("on PulseAudio (one cable, absolute, %d rounds in turns)", pulseRounds),
 		"way", "lower quartile ms", "median ms", "upper quartile ms", "found")
@@ -50,7 +59,9 @@ func Pulse(w io.Writer) error {
 		{name: "copying alone, periods of 1.25 ms", start: startPassThrough},
 		{name: "two engines, live", start: enginesIn("live")},
 		{name: "two engines, studio", start: enginesIn("studio")},
-		{name: "Chromium to Chromium", start: startChromium},
+		{name: "Chromium to Chromium at its fastest: packets of 10 ms, jitterBufferTarget 0, " + fastestBuffer + ", " + fastestLatency,
+			start: chromiumWith("/?fast", []string{fastestBuffer}, fastestLatency)},
+		{name: "Chromium to Chromium as it comes", start: chromiumWith("/", nil)},
 	}
 	err := within(func(dir string) error {
 		return soundrig.With(func(r *soundrig.Rig) error { return compete(r, dir, all) })
@@ -113,7 +124,7 @@ func measureLoop(r *soundrig.Rig, l soundrig.Loop, dir string, c *contender) (la
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	playing := r.PlayPCM(chirps(pulseSettle+pulseMeasure+2*time.Second).pcm, 1, l.MicSink)
+	playing := r.PlayPCM(chirps(pulseSettle+pulseMeasure+2*time.Second, cableEvery).pcm, 1, l.MicSink)
 	defer playing.Stop()
 	time.Sleep(pulseSettle)
 	recording := r.Record(l.Monitor)
@@ -124,15 +135,15 @@ func measureLoop(r *soundrig.Rig, l soundrig.Loop, dir string, c *contender) (la
 
 // lagsOf finds each chirp of said in heard.
 func lagsOf(said, heard []float32) (late []float64) {
-	for at := 0; at+chirpSamples+latencyAtMost < len(said); at++ {
+	for at := 0; at+chirpSamples+cableAtMost < len(said); at++ {
 		if v := said[at]; v < findable && v > -findable {
 			continue
 		}
-		lag, alike := bestLag(said[at:at+chirpSamples/2], heard[at:at+latencyAtMost])
+		lag, alike := bestLag(said[at:at+chirpSamples/2], heard[at:at+cableAtMost])
 		if alike > alikeAtLeast {
 			late = append(late, inMS(float64(lag)))
 		}
-		at += chirpEvery / 2
+		at += cableEvery / 2
 	}
 	return late
 }
@@ -202,8 +213,12 @@ func startChild(name string, args ...string) (stop func() error, err error) {
 	}, nil
 }
 
-// startChromium has a page call itself.
-func startChromium(_ soundrig.Loop, _ string) (stop func() error, err error) {
+// chromiumWith has a page call itself, in a Chromium with flags and with more in its environment.
+func chromiumWith(page string, flags []string, env ...string) func(soundrig.Loop, string) (stop func() error, err error) {
+	return func(soundrig.Loop, string) (stop func() error, err error) { return startChromium(page, flags, env) }
+}
+
+func startChromium(page string, flags, env []string) (stop func() error, err error) {
 	for _, path := range []string{"/usr/bin/chromium", filepath.Join(folder(), "../../../node_modules/playwright-core")} {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("chromium or playwright-core is %w; run make setup", errNoProgram)
@@ -213,7 +228,8 @@ func startChromium(_ soundrig.Loop, _ string) (stop func() error, err error) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(callerPage)
 	}))
-	cmd := exec.Command("node", filepath.Join(folder(), "caller.mjs"), site.URL)
+	cmd := exec.Command("node", append([]string{filepath.Join(folder(), "caller.mjs"), site.URL + page}, flags...)...)
+	cmd.Env = append(os.Environ(), env...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	hold, err := cmd.StdinPipe()
@@ -224,7 +240,7 @@ func startChromium(_ soundrig.Loop, _ string) (stop func() error, err error) {
 		site.Close()
 		return nil, fmt.Errorf("start chromium: %w", err)
 	}
-	time.Sleep(pulseSettle) // it takes seconds to be there
+	time.Sleep(browserStart)
 	return func() error {
 		defer site.Close()
 		if err := errors.Join(hold.Close(), cmd.Wait()); err != nil || bytes.Contains(said.Bytes(), []byte("failed:")) {

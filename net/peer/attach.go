@@ -6,8 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
-	"github.com/pion/webrtc/v4"
 )
 
 var errOnePublisher = errors.New("this side of the link can carry one publisher; detach the other first")
@@ -52,7 +52,7 @@ func (l *Link) addTrack(p *Publisher) error {
 	l.tracks[p] = &attachment{sender: sender, track: track}
 	p.add(track)
 	l.due = true
-	l.wg.Go(func() { l.runReports(sender, track) })
+	l.wg.Go(func() { l.runReports(sender.Read, track) })
 	return nil
 }
 
@@ -91,27 +91,54 @@ func (l *Link) releaseTracks() {
 }
 
 // runReports reads what the receiver of a track says until the sender stops.
-func (l *Link) runReports(sender *webrtc.RTPSender, track *localTrack) {
-	buf := make([]byte, receiveBufferBytes)
-	for {
-		n, _, err := sender.Read(buf)
-		if err != nil {
-			return
-		}
-		reports, err := rtcp.Unmarshal(buf[:n])
+func (l *Link) runReports(read readRTCP, track *localTrack) {
+	l.eachCompound(read, func(compound []byte) error {
+		err := l.takeReports(compound, track, time.Now())
 		if err != nil {
 			track.badFeedback.Add(1)
-			continue
 		}
-		for _, r := range reports {
-			switch r := r.(type) {
-			case *rtcp.ReceiverReport:
-				l.noteLoss(r)
-			case *rtcp.ApplicationDefined:
-				track.takeFeedback(r, time.Now())
+		return err
+	})
+}
+
+// runDiscard empties a receiver's queue of sender reports until the receiver stops.
+func (l *Link) runDiscard(read readRTCP) {
+	l.eachCompound(read, func([]byte) error { return nil })
+}
+
+// readRTCP is how pion gives what came: RTPSender.Read and RTPReceiver.Read.
+type readRTCP func([]byte) (int, interceptor.Attributes, error)
+
+// eachCompound takes compound packets until there are no more. A panic over one, which somebody else wrote,
+// does not end that.
+func (l *Link) eachCompound(read readRTCP, take func([]byte) error) {
+	buf := make([]byte, receiveBufferBytes)
+	for more := true; more; {
+		_ = l.guarded(func() error { // taken care of there
+			n, _, err := read(buf)
+			if err != nil {
+				more = false
+				return err
 			}
+			return take(buf[:n])
+		})
+	}
+}
+
+func (l *Link) takeReports(compound []byte, track *localTrack, now time.Time) error {
+	reports, err := rtcp.Unmarshal(compound)
+	if err != nil {
+		return err
+	}
+	for _, r := range reports {
+		switch r := r.(type) {
+		case *rtcp.ReceiverReport:
+			l.noteLoss(r)
+		case *rtcp.ApplicationDefined:
+			track.takeFeedback(r, now)
 		}
 	}
+	return nil
 }
 
 func (l *Link) noteLoss(rr *rtcp.ReceiverReport) {

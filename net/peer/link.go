@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
 	"gasso/net/signaling"
@@ -21,6 +22,8 @@ var (
 	ErrStartOver = errors.New("the other side started the connection over") // make a new Link and Handle the signal there
 	ErrClosed    = errors.New("the link is closed")
 )
+
+const loggedPanics = 8 // of each link
 
 // State is how a link is.
 type State string
@@ -72,6 +75,7 @@ type Link struct {
 
 	id       atomic.Pointer[string]
 	state    atomic.Pointer[State]
+	panics   atomic.Int64
 	lossBits atomic.Uint64 // float64: fraction of our packets that the other side missed
 
 	mu     sync.Mutex // guards closed against the start of track goroutines
@@ -169,11 +173,22 @@ func (l *Link) runOwner() {
 func (l *Link) guarded(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			l.log.Error("link command panicked", "panic", p, "stack", string(debug.Stack()))
+			l.notePanic(p)
 			err = fmt.Errorf("%w: internal error", ErrBadSignal)
 		}
 	}()
 	return do()
+}
+
+// notePanic logs the first few, since the other side may send what leads to one again and again.
+func (l *Link) notePanic(p any) {
+	if l.panics.Add(1) <= loggedPanics {
+		l.log.Error("link panicked", "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+func (l *Link) writeRTCP(packets []rtcp.Packet) error {
+	return l.guarded(func() error { return l.pc.WriteRTCP(packets) })
 }
 
 // call runs a command on the owner goroutine.
@@ -227,12 +242,12 @@ func (l *Link) remoteTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 	l.mu.Unlock()
 	go func() {
 		defer l.wg.Done()
-		discardReports(receiver)
+		l.runDiscard(receiver.Read)
 	}()
 	s := newSubscriber(track, receiver, l.log)
 	go func() {
 		defer l.wg.Done()
-		s.runFeedback(l.pc.WriteRTCP)
+		s.runFeedback(l.writeRTCP)
 	}()
 	defer l.wg.Done()
 	defer close(s.ended)

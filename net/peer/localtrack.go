@@ -11,6 +11,7 @@ import (
 
 	"gasso/net/packet"
 	"gasso/net/redundancy"
+	"gasso/net/signaling"
 )
 
 // Bounds of sending again: one packet for three that are sent, 16 at once.
@@ -18,7 +19,15 @@ const (
 	requestQueue = 8
 	againPrice   = 3
 	againSaved   = 16 * againPrice
+	requestLife  = 200 * time.Millisecond // what is asked for is too late by then
+	copiesOfSFU  = 2                      // at most in a packet that the server forwards: what each receiver says costs its line
 )
+
+// request is what the other side asked for, and when.
+type request struct {
+	redundancy.Request
+	at time.Time
+}
 
 // localTrack is a publisher on one link: a webrtc.TrackLocal with a header of its own, since
 // interceptors may write into it, and with the link's own sequence numbers. Those rise by one for
@@ -44,15 +53,20 @@ type localTrack struct {
 	controller *redundancy.Controller
 	totals     redundancy.Totals
 
-	protection atomic.Int32            // depth and spread
-	requests   chan redundancy.Request // what finds it full is dropped: it will be asked for again
+	protection atomic.Int32 // depth and spread
+	requests   chan request // what finds it full is dropped: it will be asked for again
+	now        func() time.Time
 }
 
 func newLocalTrack(p *Publisher, l *Link) *localTrack {
-	return &localTrack{
+	t := &localTrack{
 		publisher: p, link: l,
-		controller: redundancy.NewController(), requests: make(chan redundancy.Request, requestQueue),
+		controller: redundancy.NewController(), requests: make(chan request, requestQueue), now: time.Now,
 	}
+	if l.cfg.LocalID == signaling.ServerID {
+		t.controller.Limit(copiesOfSFU)
+	}
+	return t
 }
 
 // Bind implements webrtc.TrackLocal: pion calls it once the track is negotiated.
@@ -113,6 +127,9 @@ func (t *localTrack) write(pk *packet.Packet) error {
 	for t.allowance >= againPrice {
 		select {
 		case r := <-t.requests:
+			if t.now().Sub(r.at) > requestLife {
+				continue
+			}
 			r.Visit(func(number int64) { t.sendAgain(r.Generation, number) })
 		default:
 			return err
@@ -121,13 +138,17 @@ func (t *localTrack) write(pk *packet.Packet) error {
 	return err
 }
 
-// sendAgain repeats a packet if it is still there and not too much was repeated lately.
+// sendAgain repeats a packet if it is still there and not too much was asked for lately. What is not there
+// costs the same, since looking for it takes the publisher's time.
 func (t *localTrack) sendAgain(generation uint8, number int64) {
-	pk := t.publisher.history.Find(generation, number)
-	if pk == nil || t.allowance < againPrice {
+	if t.allowance < againPrice {
 		return
 	}
 	t.allowance -= againPrice
+	pk := t.publisher.history.Find(generation, number)
+	if pk == nil {
+		return
+	}
 	t.resent.Add(1)
 	_ = t.send(pk, t.opusType, true) // counted
 }
@@ -146,9 +167,13 @@ func (t *localTrack) takeFeedback(app *rtcp.ApplicationDefined, now time.Time) {
 	switch app.SubType {
 	case redundancy.AppTotals:
 		totals, err := redundancy.ParseTotals(app.Data)
+		if err != nil {
+			t.badFeedback.Add(1)
+			return
+		}
 		report, follows := totals.Since(&t.totals)
 		t.totals = totals
-		if err != nil || !follows {
+		if !follows {
 			t.badFeedback.Add(1)
 			return
 		}
@@ -157,7 +182,7 @@ func (t *localTrack) takeFeedback(app *rtcp.ApplicationDefined, now time.Time) {
 	case redundancy.AppRequests:
 		err := redundancy.ParseRequests(app.Data, func(r redundancy.Request) {
 			select {
-			case t.requests <- r:
+			case t.requests <- request{r, now}:
 			default:
 			}
 		})

@@ -41,6 +41,7 @@ func (f writerFunc) Write([]byte) (int, error)                           { retur
 func bindFake(t testing.TB, p *Publisher, l *Link, id int, w writerFunc) *localTrack {
 	t.Helper()
 	track := newLocalTrack(p, l)
+	track.now = func() time.Time { return time.Unix(1e9, 0) }
 	p.add(track)
 	extensions := []webrtc.RTPHeaderExtensionParameter{{URI: "urn:other", ID: 3}, {URI: packet.ExtensionURI, ID: id}}
 	if _, err := track.Bind(fakeContext{writer: w, extensions: extensions}); err != nil {

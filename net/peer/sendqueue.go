@@ -51,9 +51,19 @@ func (q *sendQueue) run(quit <-chan struct{}) {
 		case <-quit:
 			return
 		case next := <-q.waiting:
-			_ = next.track.writeNow(&next.packet, next.payloadType, next.again) // counted there
+			next.write()
 			next.track = nil
 			q.free <- next
 		}
 	}
+}
+
+func (p *queuedPacket) write() {
+	defer func() {
+		if r := recover(); r != nil {
+			p.track.failed.Add(1)
+			p.track.link.notePanic(r)
+		}
+	}()
+	_ = p.track.writeNow(&p.packet, p.payloadType, p.again) // counted there
 }

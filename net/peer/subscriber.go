@@ -71,16 +71,6 @@ func (s *Subscriber) Run(deliver func(p *packet.Packet, arrival time.Time), near
 	}
 }
 
-// discardReports empties the receiver's queue of sender reports until the receiver stops.
-func discardReports(receiver *webrtc.RTPReceiver) {
-	buf := make([]byte, receiveBufferBytes)
-	for {
-		if _, _, err := receiver.Read(buf); err != nil {
-			return
-		}
-	}
-}
-
 // SubscriberCounters count what Run met.
 type SubscriberCounters struct {
 	Delivered    int64

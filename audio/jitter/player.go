@@ -268,6 +268,9 @@ func (p *Player) retarget(cfg *Config) {
 		stats.need.Store(samplesDuration(own))
 		stats.jitter.Store(samplesDuration(int64(path.jitter)))
 	}
+	if !p.steady {
+		need += int64(driftAge * p.clock.drift)
+	}
 	if p.merged.count == 0 {
 		need = p.aim.target - guard
 	}

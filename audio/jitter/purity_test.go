@@ -114,3 +114,31 @@ func TestGlidesAreClean(t *testing.T) {
 		}
 	}
 }
+
+// wideDecoder plays a tone whose channels are opposite: their sum is silent.
+type wideDecoder struct{ pitchDecoder }
+
+func (d *wideDecoder) Decode(pcm []float32, payload []byte) (int, error) {
+	n, err := d.pitchDecoder.Decode(pcm, payload)
+	for i := range n {
+		pcm[2*i+1] = -pcm[2*i]
+	}
+	return n, err
+}
+
+func TestCutsLookAtBothChannels(t *testing.T) {
+	const period = 240 // samples of 200 Hz
+	s := newSource(&wideDecoder{pitchDecoder{hz: 200}}, sampleRate, &counters{})
+	s.restart(roomStart)
+	for i, f := range packets(0, roomStart, 20, 0) {
+		s.accept(int64(i), f.first, frame, f.payload)
+	}
+	s.fill(8 * frame)
+	s.take(make([]float32, 2*2*frame)) // past the beginning, which is faded in
+	if m := likeness(s, period/2); m > -0.99 {
+		t.Errorf("half a period away the tone is like itself by %.2f", m)
+	}
+	if lag, match := bestLag(s, 1, longestCut); lag%period != 0 || match < 0.99 {
+		t.Errorf("best cut of %d samples, likeness %.2f", lag, match)
+	}
+}

@@ -11,8 +11,9 @@ const (
 	urgent        = 720 // beyond, a poor match is taken too
 	restSamples   = sampleRate / 20
 	restAfterMiss = sampleRate / 200
-	goodMatch     = 0.8
-	silentSquares = 1e-6 * crossFade
+	fairMatch     = 0.8  // while packets come too late,
+	goodMatch     = 0.95 // while there is too much
+	silentSquares = 5e-7 * crossFade
 )
 
 // stretcher makes the signal longer or shorter where it resembles itself.
@@ -32,7 +33,7 @@ func (t *stretcher) cut(s *source, excess, samples int) int {
 			return 0
 		}
 		lag, match := bestLag(s, -1, longestCut)
-		if match < goodMatch && excess > -urgent {
+		if match < fairMatch && excess > -urgent {
 			t.resting = restAfterMiss
 			return 0
 		}
@@ -73,13 +74,14 @@ func bestLag(s *source, direction, longest int) (lag int, match float64) {
 	return lag, match
 }
 
-// likeness is the normalised correlation of the next samples with those lag later; silence is like all.
+// likeness is the normalised correlation of the next samples of both channels with those lag later; silence
+// is like all.
 func likeness(s *source, lag int) float64 {
 	a := s.fifo[2*s.read : 2*(s.read+crossFade)]
 	b := s.fifo[2*(s.read+lag) : 2*(s.read+lag+crossFade)]
 	var ab, aa, bb float64
-	for i := 0; i+1 < len(a); i += 2 {
-		x, y := float64(a[i]+a[i+1]), float64(b[i]+b[i+1])
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
 		ab += x * y
 		aa += x * x
 		bb += y * y

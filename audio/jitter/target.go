@@ -15,6 +15,7 @@ const (
 	alarmBeyond  = 0.6                    // beyond the latest by that share of what they differ by
 	driftOn      = 29                     // samples in 10 s, 60 ppm: the clocks go apart
 	driftOff     = 14                     // and 30 ppm: they do not
+	driftAge     = 0.8                    // of 10 s that what is remembered is old by
 	standstill   = 80 * sampleRate / 1000 // samples that a frame comes too late: the playout stood still
 	outlookEvery = sampleRate / 4
 )

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"gasso/audio/audiotest"
@@ -18,7 +17,9 @@ import (
 const (
 	purityGoalDB  = -90
 	packetSamples = 240
+	frameSamples  = 60  // of the playout
 	windowSamples = 120 // 2.5 ms
+	crossFade     = 240 // from what is invented to what returns: part of the concealment
 	greatestError = 25  // percent of the amplitude in a window
 	roomStart     = int64(1_790_000_000) * rate
 )
@@ -94,7 +95,7 @@ type heard struct {
 // listen lets a tone travel for 40 s, encoded by Opus.
 func (j journey) listen(hz float64) (heard, error) {
 	const packets = 8000
-	encoder, err := opus.NewEncoder(opus.EncoderConfig{Channels: 2, BitrateBPS: 256000, FrameSamples: packetSamples, Complexity: 5})
+	encoder, err := opus.NewEncoder(opus.EncoderConfig{Channels: 2, BitrateBPS: 256000, FrameSamples: packetSamples, Complexity: 5, Application: opus.LowDelay, Independent: true})
 	if err != nil {
 		return heard{}, fmt.Errorf("open encoder: %w", err)
 	}
@@ -128,35 +129,34 @@ func (j journey) listen(hz float64) (heard, error) {
 	return j.play(player, arrivals, moments, hz), nil
 }
 
-// play lets the player fetch frames on its own clock and looks at the second half.
+// play lets the player fetch frames on its own clock and looks at what comes after 5 s.
 func (j journey) play(player *jitter.Player, arrivals [][]byte, moments []time.Duration, hz float64) (r heard) {
 	start := time.Unix(1_790_000_000, 0)
 	var mono []float32
-	var concealed []bool // of each frame
-	var total, missing int64
-	pcm := make([]float32, 2*packetSamples)
-	next, was := 0, int64(0)
+	var invented []span
+	pcm := make([]float32, 2*frameSamples)
+	next, was, missing := 0, int64(0), int64(0)
 	for f := 0; next < len(arrivals); f++ {
-		now := time.Duration(float64((f+1)*packetSamples) / (rate * (1 + j.ppm*1e-6)) * float64(time.Second))
-		order := next
-		for ; order < len(moments) && moments[order] <= now; order++ {
-			if len(arrivals[order]) > 0 {
-				player.Inbox(0).Push(int64(order), roomStart+int64(order*packetSamples), packetSamples, arrivals[order], start.Add(moments[order]))
+		now := time.Duration(float64((f+1)*frameSamples) / (rate * (1 + j.ppm*1e-6)) * float64(time.Second))
+		for ; next < len(moments) && moments[next] <= now; next++ {
+			if len(arrivals[next]) > 0 {
+				player.Inbox(0).Push(int64(next), roomStart+int64(next*packetSamples), packetSamples, arrivals[next], start.Add(moments[next]))
 			}
 		}
-		next = order
 		player.Frame(pcm, start.Add(now))
-		is := player.Stats().ConcealedSamples
-		concealed = append(concealed, is != was)
-		total += packetSamples
-		missing += is - was
-		was = is
 		mono = append(mono, audiotest.Channel(pcm, 0, 2)...)
+		if is := player.Stats().ConcealedSamples; is != was { // that many, up to the last frame's end
+			invented = append(invented, span{len(mono) - frameSamples - int(is-was), len(mono) + crossFade})
+			missing += is - was
+			was = is
+		}
 	}
-	r.concealed = 100 * float64(missing) / float64(total)
+	r.concealed = 100 * float64(missing) / float64(len(mono))
 	for at := 5 * rate; at+windowSamples <= len(mono); at += windowSamples {
-		frame := at / packetSamples
-		if slices.Contains(concealed[max(0, frame-2):min(len(concealed), frame+4)], true) {
+		for len(invented) > 0 && invented[0].end <= at {
+			invented = invented[1:]
+		}
+		if len(invented) > 0 && invented[0].begin < at+windowSamples {
 			continue
 		}
 		off := 100 * math.Abs(toneAmplitude(mono[at:at+windowSamples], hz)/0.5-1)
@@ -168,6 +168,9 @@ func (j journey) play(player *jitter.Player, arrivals [][]byte, moments []time.D
 	}
 	return r
 }
+
+// span is a part of what is heard, in samples.
+type span struct{ begin, end int }
 
 // toneAmplitude is that of the sine of hz that fits best.
 func toneAmplitude(window []float32, hz float64) float64 {

@@ -272,7 +272,7 @@ func (c *capturer) mute(pcm []float32) {
 
 // publish makes the counters visible to other goroutines.
 func (c *capturer) publish() {
-	c.driftPPM.Store(math.Float64bits(c.clock.drift * 1e6))
+	c.driftPPM.Store(math.Float64bits(c.clock.loop.Drift() * 1e6))
 	c.clockError.Store(math.Float64bits(c.clock.errorNow))
 	c.delay.Store(int64(c.chain.DelaySamples(c.frame)))
 	c.farDropped.Store(c.chain.far.dropped)

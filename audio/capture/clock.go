@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"gasso/audio/resample"
 	"gasso/audio/ring"
 )
 
@@ -15,11 +16,7 @@ const (
 	recentSlots  = 3  // a jump of the clock is believed when it has lasted so long
 	jumpSamples  = sampleRate / 20
 
-	// A critically damped loop of 0.3 rad/s: settled in 20 s, deaf to what callbacks jitter.
-	loopRadians  = 0.3
-	proportional = 2 * loopRadians / sampleRate
-	integral     = loopRadians * loopRadians / sampleRate
-	maxCorrect   = 500e-6
+	loopRadians = 0.3 // a second: settled in 20 s, deaf to what callbacks jitter
 )
 
 // roomClock lines a device up with room time: from the device's stamps it works out the room time of
@@ -35,12 +32,12 @@ type roomClock struct {
 	anchored bool
 	next     int64   // room time of the next output sample
 	errorNow float64 // room time minus next at the last update, in samples
-	drift    float64 // integral part of the correction
+	loop     resample.Follower
 	ratio    float64
 }
 
 func newRoomClock(room func(time.Time) int64) *roomClock {
-	c := &roomClock{room: room, ratio: 1}
+	c := &roomClock{room: room, ratio: 1, loop: resample.NewFollower(loopRadians, slotDuration.Seconds(), sampleRate)}
 	c.forget()
 	return c
 }
@@ -80,7 +77,7 @@ func (c *roomClock) observe(stamp ring.Stamp, position float64) (jump int64, jum
 		jump, jumped = c.anchor(position), true
 	default:
 		if jump, jumped = c.follow(position); !jumped {
-			c.correct()
+			c.ratio = 1 + c.loop.Update(c.errorNow)
 		}
 	}
 	c.nextSlot(stamp.At)
@@ -117,14 +114,6 @@ func (c *roomClock) anchor(position float64) (jump int64) {
 	c.forget()
 	c.slots[0], c.filled = keep, 1
 	return c.next - was
-}
-
-// correct is one step of the loop.
-func (c *roomClock) correct() {
-	const step = float64(slotDuration) / float64(time.Second)
-	c.drift += integral * c.errorNow * step
-	c.drift = min(max(c.drift, -maxCorrect), maxCorrect)
-	c.ratio = 1 + min(max(c.drift+proportional*c.errorNow, -maxCorrect), maxCorrect)
 }
 
 func (c *roomClock) nextSlot(now time.Time) {

@@ -125,12 +125,12 @@ func TestFramesFollowRoomTime(t *testing.T) {
 				was = x
 			}
 		})
-		t.Logf("%+4.0f ppm: worst of %d clicks is off by %.0f samples, drift read as %+.1f ppm", ppm, clicks, worst, c.clock.drift*1e6)
+		t.Logf("%+4.0f ppm: worst of %d clicks is off by %.0f samples, drift read as %+.1f ppm", ppm, clicks, worst, c.clock.loop.Drift()*1e6)
 		if clicks < 100 || worst > 24 {
 			t.Errorf("%g ppm: %d clicks, worst off by %.0f samples, want at most 24 (0.5 ms)", ppm, clicks, worst)
 		}
-		if d := c.clock.drift*1e6 + ppm; d < -15 || d > 15 {
-			t.Errorf("%g ppm: drift read as %.1f", ppm, c.clock.drift*1e6)
+		if d := c.clock.loop.Drift()*1e6 + ppm; d < -15 || d > 15 {
+			t.Errorf("%g ppm: drift read as %.1f", ppm, c.clock.loop.Drift()*1e6)
 		}
 	}
 }

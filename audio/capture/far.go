@@ -12,10 +12,7 @@ const (
 	farTargetSamples = 240  // what should be left at the worst moment of a second (5 ms)
 	farJumpSamples   = 2400 // off by more is put right at once (50 ms), by less slowly
 	farWindowBlocks  = 100  // one second of blocks
-	farRadians       = 0.1  // of a critically damped loop, a second
-	farProportional  = 2 * farRadians / sampleRate
-	farIntegral      = farRadians * farRadians / sampleRate
-	farMaxCorrect    = 500e-6
+	farRadians       = 0.1  // of the loop, a second
 	farReadSamples   = 256
 )
 
@@ -36,13 +33,13 @@ type farEnd struct {
 
 	blocks  int
 	least   int // backlog at the worst moment of the window
-	drift   float64
+	loop    resample.Follower
 	dropped int64
 	padded  int64
 }
 
 func newFarEnd(r *ring.Ring) *farEnd {
-	f := &farEnd{ring: r, resampler: resample.New(1, 1), least: math.MaxInt}
+	f := &farEnd{ring: r, resampler: resample.New(1, 1), least: math.MaxInt, loop: resample.NewFollower(farRadians, 1, sampleRate)}
 	if r != nil {
 		f.raw = make([]float32, farReadSamples*r.Channels())
 	}
@@ -137,11 +134,8 @@ func (f *farEnd) align(backlog int) {
 		f.padded += int64(f.hold)
 		return
 	}
-	f.drift = clampCorrection(f.drift + farIntegral*float64(excess))
-	f.resampler.SetRatio(1 - clampCorrection(f.drift+farProportional*float64(excess)))
+	f.resampler.SetRatio(1 + f.loop.Update(float64(-excess)))
 }
-
-func clampCorrection(x float64) float64 { return min(max(x, -farMaxCorrect), farMaxCorrect) }
 
 // toMono averages the channels of pcm.
 func toMono(dst, pcm []float32, channels int) {

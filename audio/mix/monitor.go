@@ -18,12 +18,7 @@ const (
 	monitorListenSamples = sampleRate / 4 // measured in silence before anything is heard
 	monitorWindow        = sampleRate / 2
 	monitorFadeSamples   = 240
-
-	// A critically damped loop of 0.4 rad/s.
-	monitorRadians      = 0.4
-	monitorProportional = 2 * monitorRadians / sampleRate
-	monitorIntegral     = monitorRadians * monitorRadians / sampleRate * monitorWindow / sampleRate
-	monitorMaxCorrect   = 500e-6
+	monitorRadians       = 0.4 // of the loop, a second
 )
 
 // Monitor lets performers hear themselves: from the capture goroutine (Write) to the playout goroutine
@@ -45,7 +40,7 @@ type Monitor struct {
 	least     int // left at the worst moment of it
 	hold      int // samples of silence until enough has come
 	margin    int
-	drift     float64
+	loop      resample.Follower
 	level     float32
 	mean      float64 // what waits before a frame
 
@@ -70,6 +65,7 @@ func NewMonitor() *Monitor {
 		raw:       make([]float32, 2*monitorPieceSamples),
 		ready:     make([]float32, 0, 8*monitorPieceSamples),
 		margin:    monitorMarginSamples,
+		loop:      resample.NewFollower(monitorRadians, float64(monitorWindow)/sampleRate, sampleRate),
 	}
 	m.SetGainDB(0)
 	return m
@@ -204,12 +200,7 @@ func (m *Monitor) follow(samples int) {
 		m.listen()
 		return
 	}
-	m.drift = clampCorrection(m.drift + monitorIntegral*float64(excess))
-	m.resampler.SetRatio(1 - clampCorrection(m.drift+monitorProportional*float64(excess)))
-}
-
-func clampCorrection(x float64) float64 {
-	return min(max(x, -monitorMaxCorrect), monitorMaxCorrect)
+	m.resampler.SetRatio(1 + m.loop.Update(float64(-excess)))
 }
 
 // refill resamples some more; it returns false when there is nothing.

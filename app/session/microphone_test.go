@@ -9,6 +9,7 @@ import (
 	"gasso/audio/opus"
 	"gasso/audio/ring"
 	"gasso/net/clocksync"
+	"gasso/net/signaling"
 )
 
 func TestEncoderFollowsInputModeAndProcessing(t *testing.T) {
@@ -38,6 +39,23 @@ func TestEncoderFollowsInputModeAndProcessing(t *testing.T) {
 		if got := m.encoderLocked(samples); got != c.want {
 			t.Errorf("%s, %s, music %v: %+v, want %+v", c.kind, c.mode, c.music, got, c.want)
 		}
+	}
+}
+
+func TestPacketsThatTheGovernorMadeLongerCarryCopiesToo(t *testing.T) {
+	s := newTestSession(t)
+	m := s.microphone
+	m.spec.Kind, m.mode, m.lowered = device.Hardware, ModeLive, stepFrames
+	samples, err := frameSamples(m.qualityLocked().mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := m.encoderLocked(samples)
+	if samples != safeFrameSamples || !got.FEC || got.Application != opus.VoIP {
+		t.Errorf("packets of %d samples are encoded with %+v", samples, got)
+	}
+	if heard := playerConfig(ModeLive, &signaling.Publication{FrameSamples: samples}); !heard.FEC {
+		t.Error("those who hear them look for no copies")
 	}
 }
 

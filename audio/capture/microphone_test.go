@@ -71,6 +71,16 @@ func (s *simulated) run(seconds float64) (heard []float32, first int64) {
 	return heard, first
 }
 
+// changed is a microphone that goes on after s with another encoder.
+func (s *simulated) changed(cfg Config, frame, channels int, music bool) *simulated {
+	s.t.Helper()
+	cfg.Before = s.mic
+	cfg.Encoder.FrameSamples, cfg.Encoder.Channels, cfg.Processing.Music = frame, channels, music
+	next := simulate(s.t, s.source, cfg)
+	next.before = s.before
+	return next
+}
+
 // ready tells that a Read would not wait.
 func (c *capturer) ready() bool {
 	for len(c.chain.ready) < c.frame*c.channels {
@@ -201,6 +211,21 @@ func TestMuteIsSilenceAndLevelGoesOn(t *testing.T) {
 	heard, _ = s.run(0.5)
 	if level := audiotest.ToneLevelDB(heard, 0, 2, 500); math.Abs(level+12) > 0.6 {
 		t.Errorf("not muted any more, the tone is at %.1f dBFS", level)
+	}
+}
+
+func TestAMutedMicrophoneIsSilentFromItsFirstPacketOn(t *testing.T) {
+	m := newFakeSource(play(audiotest.Tone(500, -12, 48000, 1)))
+	cfg := testConfig(m, 1, 240)
+	cfg.Muted = true
+	s := simulate(t, m, cfg)
+	heard, _ := s.run(0.2)
+	if level := audiotest.PeakDB(heard); len(heard) == 0 || level > -90 {
+		t.Errorf("%d samples of a muted microphone begin with %.1f dBFS", len(heard), level)
+	}
+	heard, _ = s.changed(cfg, 120, 1, false).run(0.2)
+	if level := audiotest.PeakDB(heard); len(heard) == 0 || level > -90 {
+		t.Errorf("%d samples after a change begin with %.1f dBFS", len(heard), level)
 	}
 }
 

@@ -5,8 +5,9 @@ import "time"
 // What the search for loss that copies cause goes by.
 const (
 	effectAfter  = 600 * time.Millisecond // the reports until then are of what was sent before a change
-	firstLook    = 10 * time.Second       // after a rise, where loss goes on
-	lastLook     = 10 * time.Minute       // between two looks that found nothing
+	firstLook    = 30 * time.Second       // after the first copy, where loss goes on
+	lookAgain    = 4                      // times later than before when a look found nothing
+	lastLook     = 10 * time.Minute
 	longestLook  = 6 * time.Second
 	blockFirst   = 10 * time.Second // without a rise once copies turned out to be the cause
 	blockLongest = 5 * time.Minute
@@ -24,7 +25,7 @@ const (
 // congestion finds out whether a link loses packets because of the copies they carry: a link that is full
 // loses more the more is sent, and then more copies would be asked for, without end. Loss that goes on is looked
 // into by sending fewer copies for about a second. If it falls clearly, that stays so, and no rise
-// follows for a while that doubles each time; if not, the next look waits twice as long.
+// follows for a while that doubles each time; if not, the next look waits for longer.
 type congestion struct {
 	changed   time.Time // when the number of copies last did
 	skipped   int       // packets that reports after it were about, until they show its effect
@@ -153,7 +154,7 @@ func (c *Controller) endLook(now time.Time) {
 	j.looking, j.reference = false, j.before.ratio(j.before.RawLost)
 	c.depth, c.spread = j.depth, j.spread
 	c.noteChange(c.depth, 0, now)
-	j.pause, j.block = min(2*j.pause, lastLook), blockFirst
+	j.pause, j.block = min(lookAgain*j.pause, lastLook), blockFirst
 	j.nextLook, j.forgiven = now.Add(j.pause), now.Add(effectAfter)
 	for i := range c.reports {
 		if p := &c.reports[i]; p.at.After(j.began) {

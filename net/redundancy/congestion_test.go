@@ -81,7 +81,7 @@ func TestCopiesStayWhereTheyAreNotTheCause(t *testing.T) {
 // Loss that stops during a look and comes back after it is not blamed on the copies for long.
 func TestAWrongAnswerIsTakenBack(t *testing.T) {
 	l := newLink(1)
-	for range 60 {
+	for range 200 {
 		l.run(260*time.Millisecond, independent(0.05))
 		if l.controller.jam.looking {
 			break

@@ -174,19 +174,19 @@ func TestNetworks(t *testing.T) {
 		maxConcealed float64
 		maxDelay     time.Duration
 	}{
-		{"no impairment", network{packet: 240, delay: 10 * ms}, 0.0001, 6 * ms},
-		{"jitter", network{packet: 240, delay: 10 * ms, dev: 3 * ms}, 0.006, 25 * ms},
-		{"jitter, 1 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.01}, 0.018, 25 * ms},
-		{"jitter, 5 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.05}, 0.062, 25 * ms},
-		{"jitter, 10 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.10}, 0.115, 25 * ms},
-		{"two paths, 10 % loss each", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.10, paths: 2}, 0.02, 25 * ms},
-		{"stall of 60 ms", network{packet: 240, delay: 10 * ms, dev: ms, stallAt: 10 * time.Second, stall: 60 * ms}, 0.006, 70 * ms},
-		{"packets of 2.5 ms, 5 % loss", network{packet: 120, delay: 10 * ms, dev: 3 * ms, loss: 0.05}, 0.062, 25 * ms},
-		{"packets of 10 ms, 5 % loss", network{packet: 480, delay: 10 * ms, dev: 3 * ms, loss: 0.05}, 0.065, 25 * ms},
-		{"packets of 60 ms, 1 % loss", network{packet: 2880, delay: 10 * ms, dev: 3 * ms, loss: 0.01}, 0.03, 30 * ms},
-		{"packets of 120 ms", network{packet: 5760, delay: 10 * ms, dev: 3 * ms}, 0.02, 30 * ms},
-		{"100 ms longer from the middle on", network{packet: 240, delay: 10 * ms, dev: ms, shiftAt: 15 * time.Second, shift: 100 * ms}, 0.012, 120 * ms},
-		{"20 ms shorter from the middle on", network{packet: 240, delay: 40 * ms, dev: ms, shiftAt: 15 * time.Second, shift: -20 * ms}, 0.006, 30 * ms},
+		{"no impairment", network{packet: 240, delay: 10 * ms}, 0.0001, 5500 * time.Microsecond},
+		{"jitter", network{packet: 240, delay: 10 * ms, dev: 3 * ms}, 0.003, 23 * ms},
+		{"jitter, 1 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.01}, 0.014, 23 * ms},
+		{"jitter, 5 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.05}, 0.056, 23 * ms},
+		{"jitter, 10 % loss", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.10}, 0.106, 23 * ms},
+		{"two paths, 10 % loss each", network{packet: 240, delay: 10 * ms, dev: 3 * ms, loss: 0.10, paths: 2}, 0.015, 21 * ms},
+		{"stall of 60 ms", network{packet: 240, delay: 10 * ms, dev: ms, stallAt: 10 * time.Second, stall: 60 * ms}, 0.003, 11 * ms},
+		{"packets of 2.5 ms, 5 % loss", network{packet: 120, delay: 10 * ms, dev: 3 * ms, loss: 0.05}, 0.056, 23 * ms},
+		{"packets of 10 ms, 5 % loss", network{packet: 480, delay: 10 * ms, dev: 3 * ms, loss: 0.05}, 0.058, 25 * ms},
+		{"packets of 60 ms, 1 % loss", network{packet: 2880, delay: 10 * ms, dev: 3 * ms, loss: 0.01}, 0.02, 16 * ms},
+		{"packets of 120 ms", network{packet: 5760, delay: 10 * ms, dev: 3 * ms}, 0.01, 11 * ms},
+		{"100 ms longer from the middle on", network{packet: 240, delay: 10 * ms, dev: ms, shiftAt: 15 * time.Second, shift: 100 * ms}, 0.011, 18 * ms},
+		{"20 ms shorter from the middle on", network{packet: 240, delay: 40 * ms, dev: ms, shiftAt: 15 * time.Second, shift: -20 * ms}, 0.001, 26 * ms},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for seed := int64(1); seed <= 3; seed++ {

@@ -52,9 +52,10 @@ func pause(pcm []float32) time.Duration {
 
 // TestInProcessVoiceGoesOnThroughChangesOfItsChain changes packets, and music, of a performer whose
 // processing is on. How long a gap is depends on what else the machine does just then, so a change that
-// leaves one is tried again: one whose gap is its own fault never does without.
+// leaves one is tried again: one whose gap is its own fault never does without. A machine that is too busy
+// to play without a gap at all tells nothing.
 func TestInProcessVoiceGoesOnThroughChangesOfItsChain(t *testing.T) {
-	const mostGap, attempts = 20 * time.Millisecond, 4
+	const mostGap, attempts, busyPercent = 20 * time.Millisecond, 4, 85
 	noLeaks(t)
 	model, err := wasm.RNNoise()
 	if err != nil {
@@ -97,15 +98,17 @@ func TestInProcessVoiceGoesOnThroughChangesOfItsChain(t *testing.T) {
 		{"to music and back", func() { ai.SetProcessing(music) }, func() { ai.SetProcessing(voice) }},
 	} {
 		var there, back time.Duration = math.MaxInt64, math.MaxInt64
+		busiest := 0.0
 		for attempt := 0; attempt < attempts && max(there, back) > mostGap; attempt++ {
 			there = min(there, pause(recordInProcess(t, ben, change.do)))
 			back = min(back, pause(recordInProcess(t, ben, change.undo)))
-			t.Logf("%s: gaps of %v and %v", change.what, there, back)
+			busiest = max(busiest, ai.Snapshot().Self.Governor.Load.MachinePercent)
+			t.Logf("%s: gaps of %v and %v, machine %.0f %% busy", change.what, there, back, busiest)
 			if raceEnabled {
 				break
 			}
 		}
-		if !raceEnabled && max(there, back) > mostGap {
+		if !raceEnabled && busiest <= busyPercent && max(there, back) > mostGap {
 			t.Errorf("%s: gaps of %v and %v, want at most %v", change.what, there, back, mostGap)
 		}
 		hears(change.what + ": the voice comes back")

@@ -237,7 +237,7 @@ func (m *microphone) setMuted(muted bool) {
 }
 
 // setProcessing switches stages in the running microphone; music mode has an encoder of its own, and
-// echo of another loudspeaker a canceller of its own, and so they start a new publication.
+// a canceller hears one loudspeaker for as long as a publication lasts, and so they start a new one.
 func (m *microphone) setProcessing(p Processing) {
 	_ = m.engines.Prepare(capture.Processing(p)) // said when it is switched on
 	m.mu.Lock()

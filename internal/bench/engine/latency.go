@@ -16,6 +16,7 @@ import (
 
 const (
 	starts      = 20
+	atOnce      = 2 // pairs of engines, each with a server of its own
 	measureFor  = time.Second
 	probeLength = 30 * time.Second
 )
@@ -46,32 +47,62 @@ var latencyCases = []latencyCase{
 func Latency(w io.Writer) error {
 	t := table.New(w, "engine latency (virtual devices, both ways)",
 		"mode", "starts", "settled after (median s)", "lower quartile ms", "median ms", "upper quartile ms", "heard", "underruns")
-	err := within(func(dir string) error {
-		s, err := startServer(dir)
-		if err != nil {
-			return err
+	err := within(func(dir string) (err error) {
+		var sites []site
+		for i := range atOnce {
+			at := filepath.Join(dir, fmt.Sprint(i))
+			s, err := startServer(at)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, s.stop()) }()
+			sites = append(sites, site{s.base, at})
 		}
 		medians := map[session.Mode]float64{}
 		for _, c := range latencyCases {
-			if err := c.row(t, s.base, dir, medians); err != nil {
-				return errors.Join(fmt.Errorf("%s: %w", c.name, err), s.stop())
+			if err := c.row(t, sites, medians); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
 			}
 		}
-		return s.stop()
+		return nil
 	})
 	return errors.Join(err, t.Err())
 }
 
+// site is where a pair of engines meets: a server, and a folder for what they say and hear.
+type site struct{ base, dir string }
+
+// measure makes all starts of a case, one at a time at each site.
+func (c latencyCase) measure(sites []site) ([]latencyRun, error) {
+	runs := make([]latencyRun, starts)
+	ended := make(chan error)
+	for at, s := range sites {
+		go func() {
+			var err error
+			for i := at; i < starts && err == nil; i += len(sites) {
+				runs[i] = latencyRun{latencyCase: c, site: s, seed: uint64(i)}
+				err = runs[i].measure()
+			}
+			ended <- err
+		}()
+	}
+	var failed []error
+	for range sites {
+		failed = append(failed, <-ended)
+	}
+	return runs, errors.Join(failed...)
+}
+
 // row measures all starts of a case.
-func (c latencyCase) row(t *table.Table, base, dir string, medians map[session.Mode]float64) error {
+func (c latencyCase) row(t *table.Table, sites []site, medians map[session.Mode]float64) error {
 	sampler := procstat.NewSampler(time.Now())
 	var all, settling []float64
 	underruns, wanted := int64(0), 0
-	for i := range starts {
-		run := latencyRun{latencyCase: c, base: base, dir: dir, seed: uint64(i)}
-		if err := run.measure(); err != nil {
-			return fmt.Errorf("start %d: %w", i+1, err)
-		}
+	runs, err := c.measure(sites)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
 		all, settling = append(all, run.late...), append(settling, run.settling.Seconds())
 		underruns, wanted = underruns+run.underruns, wanted+run.wanted
 	}
@@ -98,8 +129,8 @@ func ms(figure float64) string { return fmt.Sprintf("%.2f", figure) }
 // latencyRun is one start of two engines.
 type latencyRun struct {
 	latencyCase
-	base, dir string
-	seed      uint64
+	site
+	seed uint64
 
 	engines   []*engine
 	probes    []probe
@@ -115,6 +146,7 @@ func (r *latencyRun) measure() (err error) {
 		for _, e := range r.engines {
 			err = errors.Join(err, os.Remove(e.output))
 		}
+		r.engines, r.probes = nil, nil
 	}()
 	if err := errors.Join(r.start(), r.settled()); err != nil {
 		for _, e := range r.engines {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
+	"time"
 )
 
 const (
@@ -69,11 +71,14 @@ func (g *controlGroup) limitCPU(percent int) error {
 	return set(g.cpu, "cpu.cfs_quota_us", quota)
 }
 
-// limitMemory grants so many bytes.
+// limitMemory grants so many bytes; 0 all.
 func (g *controlGroup) limitMemory(most int) error {
-	name := "memory.limit_in_bytes"
+	name, none := "memory.limit_in_bytes", "-1"
 	if g.second {
-		name = "memory.max"
+		name, none = "memory.max", "max"
+	}
+	if most == 0 {
+		return set(g.memory, name, none)
 	}
 	return set(g.memory, name, strconv.Itoa(most))
 }
@@ -82,7 +87,12 @@ func (g *controlGroup) limitMemory(most int) error {
 func (g *controlGroup) remove() error {
 	var failed []error
 	for _, dir := range g.folders() {
-		if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err := os.Remove(dir)
+		for try := 0; try < 50 && errors.Is(err, syscall.EBUSY); try++ { // a process that ends leaves it a little later
+			time.Sleep(100 * time.Millisecond)
+			err = os.Remove(dir)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			failed = append(failed, err)
 		}
 	}

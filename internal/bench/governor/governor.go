@@ -20,13 +20,14 @@ const (
 	senders      = 3
 	quotaPercent = 30
 	memoryMost   = 256 << 20
+	littleMore   = 20 // 1 / 20 more than is used is little memory
 	backWithin   = 30 * time.Second
 
 	settling = 8 * time.Second
 	patience = 30 * time.Second // for a start without anything lowered
-	held     = 25 * time.Second // with the quota
+	held     = 25 * time.Second // with a limit
 	freed    = 35 * time.Second // without it
-	tight    = 15 * time.Second // in little memory
+	tight    = 10 * time.Second // with a limit that is far
 	kept     = 30 * time.Second // with a limit of one's own
 	judged   = 10 * time.Second // the end of it
 )
@@ -140,13 +141,55 @@ func granted(t *table.Table, running *programs.Group, base, speech string) (free
 
 // quota measures with little CPU and without again; before is how things were.
 func quota(t *table.Table, p *watched, group *controlGroup, before line) error {
-	if err := group.limitCPU(quotaPercent); err != nil {
-		return err
-	}
 	name := fmt.Sprintf("cpu.max %d %%", quotaPercent)
-	in, err := p.during(held)
+	in, err := pressed(t, p, name, before, func() error { return group.limitCPU(quotaPercent) })
 	if err != nil {
 		return err
+	}
+	t.Row([]string{name, "process"}, "runs on, not held back at the end", fmt.Sprintf("%s, held back %.1f %% of the last %v", p.state(), in.last(judged).throttled(), judged),
+		p.runs() && in.last(judged).throttled() < 3)
+	return relieved(t, p, name, func() error { return group.limitCPU(0) })
+}
+
+// memory measures in much and in little memory, and without a limit again.
+func memory(t *table.Table, p *watched, group *controlGroup) error {
+	if err := group.limitMemory(memoryMost); err != nil {
+		return err
+	}
+	in, err := p.during(tight)
+	if err != nil {
+		return err
+	}
+	used := in.memory()
+	t.Row([]string{fmt.Sprintf("memory.max %d MiB", memoryMost>>20), "process"}, "runs on, below the limit",
+		fmt.Sprintf("%s, %d MiB at most, which is %.0f %% of the limit; %d dropouts, steps %v", p.state(), used>>20, percentOf(used, memoryMost), in.dropouts(), in.steps()),
+		p.runs() && used < memoryMost)
+	before, err := p.untilNothingIsLowered(patience)
+	if err != nil {
+		return err
+	}
+	little := int(used + used/littleMore)
+	name := fmt.Sprintf("memory.max %d MiB, %d %% more than it used", little>>20, 100/littleMore)
+	in, err = pressed(t, p, name, before, func() error { return group.limitMemory(little) })
+	if err != nil {
+		return err
+	}
+	t.Row([]string{name, "process"}, "runs on, below the limit",
+		fmt.Sprintf("%s, %.0f %% of the limit at most, %.0f %% at the end; %d dropouts", p.state(), percentOf(in.memory(), little), percentOf(in[len(in)-1].Memory, little), in.dropouts()),
+		p.runs() && in.memory() < int64(little))
+	return relieved(t, p, name, func() error { return group.limitMemory(0) })
+}
+
+func percentOf(part int64, all int) float64 { return 100 * float64(part) / float64(all) }
+
+// pressed sets a limit and measures the steps that the governor takes; before is how things were.
+func pressed(t *table.Table, p *watched, name string, before line, limit func() error) (lines, error) {
+	if err := limit(); err != nil {
+		return nil, err
+	}
+	in, err := p.during(held)
+	if err != nil {
+		return nil, err
 	}
 	steps, cells, goal := in.steps(), []string{name, "steps"}, "each after the one before"
 	if before.Step == 0 {
@@ -154,17 +197,20 @@ func quota(t *table.Table, p *watched, group *controlGroup, before line) error {
 	} else {
 		t.NotMeasured(cells, goal, fmt.Sprintf("machine %.0f %% busy, so at step %d without a limit", before.Machine, before.Step))
 	}
-	t.Row([]string{name, "process"}, "runs on, not held back at the end", fmt.Sprintf("%s, held back %.1f %% of the last %v", p.state(), in.last(judged).throttled(), judged),
-		p.runs() && in.last(judged).throttled() < 3)
-	if err := group.limitCPU(0); err != nil {
+	return in, nil
+}
+
+// relieved lifts a limit and measures how long it takes until nothing is lowered any more.
+func relieved(t *table.Table, p *watched, name string, lift func() error) error {
+	if err := lift(); err != nil {
 		return err
 	}
 	lifted := time.Now()
-	in, err = p.during(freed)
+	in, err := p.during(freed)
 	if err != nil {
 		return err
 	}
-	cells, goal = []string{"limit lifted", "all back after"}, fmt.Sprintf("<= %v", backWithin)
+	cells, goal := []string{name + ", lifted", "all back after"}, fmt.Sprintf("<= %v", backWithin)
 	took, back := in.backAfter(lifted)
 	measured := "not within " + freed.String()
 	if back {
@@ -175,19 +221,6 @@ func quota(t *table.Table, p *watched, group *controlGroup, before line) error {
 		return nil
 	}
 	t.Row(cells, goal, fmt.Sprintf("%s, by steps %v", measured, in.steps()), back && took <= backWithin)
-	return nil
-}
-
-func memory(t *table.Table, p *watched, group *controlGroup) error {
-	if err := group.limitMemory(memoryMost); err != nil {
-		return err
-	}
-	in, err := p.during(tight)
-	if err != nil {
-		return err
-	}
-	t.Row([]string{fmt.Sprintf("memory.max %d MiB", memoryMost>>20), "process"}, "runs on, below the limit",
-		fmt.Sprintf("%s, %d MiB at most, %d dropouts", p.state(), in.memory()>>20, in.dropouts()), p.runs() && in.memory() < memoryMost)
 	return nil
 }
 

@@ -16,7 +16,6 @@ import (
 
 const (
 	starts      = 20
-	atOnce      = 2 // pairs of engines, each with a server of its own
 	measureFor  = time.Second
 	probeLength = 30 * time.Second
 )
@@ -48,19 +47,14 @@ func Latency(w io.Writer) error {
 	t := table.New(w, "engine latency (virtual devices, both ways)",
 		"mode", "starts", "settled after (median s)", "lower quartile ms", "median ms", "upper quartile ms", "heard", "underruns")
 	err := within(func(dir string) (err error) {
-		var sites []site
-		for i := range atOnce {
-			at := filepath.Join(dir, fmt.Sprint(i))
-			s, err := startServer(at)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, s.stop()) }()
-			sites = append(sites, site{s.base, at})
+		s, err := startServer(dir)
+		if err != nil {
+			return err
 		}
+		defer func() { err = errors.Join(err, s.stop()) }()
 		medians := map[session.Mode]float64{}
 		for _, c := range latencyCases {
-			if err := c.row(t, sites, medians); err != nil {
+			if err := c.row(t, site{s.base, dir}, medians); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
 		}
@@ -72,33 +66,24 @@ func Latency(w io.Writer) error {
 // site is where a pair of engines meets: a server, and a folder for what they say and hear.
 type site struct{ base, dir string }
 
-// measure makes all starts of a case, one at a time at each site.
-func (c latencyCase) measure(sites []site) ([]latencyRun, error) {
+// measure makes all starts of a case, one after the other.
+func (c latencyCase) measure(at site) ([]latencyRun, error) {
 	runs := make([]latencyRun, starts)
-	ended := make(chan error)
-	for at, s := range sites {
-		go func() {
-			var err error
-			for i := at; i < starts && err == nil; i += len(sites) {
-				runs[i] = latencyRun{latencyCase: c, site: s, seed: uint64(i)}
-				err = runs[i].measure()
-			}
-			ended <- err
-		}()
+	for i := range runs {
+		runs[i] = latencyRun{latencyCase: c, site: at, seed: uint64(i)}
+		if err := runs[i].measure(); err != nil {
+			return nil, fmt.Errorf("start %d: %w", i+1, err)
+		}
 	}
-	var failed []error
-	for range sites {
-		failed = append(failed, <-ended)
-	}
-	return runs, errors.Join(failed...)
+	return runs, nil
 }
 
 // row measures all starts of a case.
-func (c latencyCase) row(t *table.Table, sites []site, medians map[session.Mode]float64) error {
+func (c latencyCase) row(t *table.Table, at site, medians map[session.Mode]float64) error {
 	sampler := procstat.NewSampler(time.Now())
 	var all, settling []float64
 	underruns, wanted := int64(0), 0
-	runs, err := c.measure(sites)
+	runs, err := c.measure(at)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ const (
 	settleLook  = 50 * time.Millisecond
 	settleStill = time.Second // for which buffers must stand still,
 	settleNear  = 300 * time.Microsecond
-	settleMost  = 6 * time.Second // unless that takes too long
+	settleMost  = 3 * time.Second // unless that takes too long
 )
 
 // buffered is what waits of everybody else's sound at an engine, and in front of its loudspeaker.

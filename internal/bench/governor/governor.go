@@ -19,6 +19,7 @@ import (
 const (
 	senders      = 3
 	quotaPercent = 30
+	enough       = 0.85 // of a quota: who uses less has nothing to lower
 	memoryMost   = 256 << 20
 	littleMore   = 20 // 1 / 20 more than is used is little memory
 	backWithin   = 30 * time.Second
@@ -133,16 +134,37 @@ func granted(t *table.Table, running *programs.Group, base, speech string) (free
 	if err != nil {
 		return free, err
 	}
-	if err := quota(t, p, group, last); err != nil {
+	if err := quotas(t, p, group, free, last); err != nil {
 		return free, err
 	}
 	return free, memory(t, p, group)
 }
 
-// quota measures with little CPU and without again; before is how things were.
-func quota(t *table.Table, p *watched, group *controlGroup, before line) error {
-	name := fmt.Sprintf("cpu.max %d %%", quotaPercent)
-	in, err := pressed(t, p, name, before, func() error { return group.limitCPU(quotaPercent) })
+// quotas measures with the CPU that performers should do with at most, and where that is enough, with
+// two thirds of what was used; before is how things were.
+func quotas(t *table.Table, p *watched, group *controlGroup, free float64, before line) error {
+	if free > enough*quotaPercent {
+		return quota(t, p, group, quotaPercent, before)
+	}
+	if err := group.limitCPU(quotaPercent); err != nil {
+		return err
+	}
+	in, err := p.during(tight)
+	if err != nil {
+		return err
+	}
+	t.Row([]string{fmt.Sprintf("cpu.max %d %%", quotaPercent), "process"}, "it is enough: nothing lowered or held back",
+		fmt.Sprintf("%s, held back %.1f %%, steps %v", p.state(), in.throttled(), in.steps()), p.runs() && in.throttled() < 3 && len(in.steps()) == 1)
+	if before, err = p.untilNothingIsLowered(patience); err != nil {
+		return err
+	}
+	return quota(t, p, group, int(free*2/3), before)
+}
+
+// quota measures with so much CPU and without a limit again; before is how things were.
+func quota(t *table.Table, p *watched, group *controlGroup, percent int, before line) error {
+	name := fmt.Sprintf("cpu.max %d %%", percent)
+	in, err := pressed(t, p, name, before, func() error { return group.limitCPU(percent) })
 	if err != nil {
 		return err
 	}

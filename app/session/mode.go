@@ -38,8 +38,8 @@ func playerConfig(m Mode, of *signaling.Publication) jitter.Config {
 
 // leastReserve is by how many samples more than it moves at once the loudspeaker is kept ahead.
 func leastReserve(m Mode) int64 {
-	if m == ModeSafe {
+	if m == ModeStudio {
 		return 60
 	}
-	return 0
+	return 180
 }

@@ -13,7 +13,7 @@ const (
 	reserveMost  = 3840 // 80 ms
 	reserveLate  = 240  // at most what lateness alone asks for: a machine that stalls is no reason for delay
 
-	calmAtFirst = time.Second // until less is tried; twice as long each time that it was too little
+	calmAtFirst = 5 * time.Second // until less is tried; twice as long each time that it was too little
 	calmAtMost  = time.Minute
 	lateWindow  = time.Second
 )

@@ -19,7 +19,6 @@ const (
 // wants is the list of packets that may be asked for again: the playout goroutine writes, one other
 // goroutine takes.
 type wants struct {
-	wake       chan struct{}
 	numbers    [wantSlots]atomic.Int64
 	head, tail atomic.Int64
 	round      atomic.Int64 // ns; noRoundTrip while unknown
@@ -32,7 +31,7 @@ type wants struct {
 }
 
 func newWants() *wants {
-	w := &wants{wake: make(chan struct{}, 1)}
+	w := &wants{}
 	w.round.Store(noRoundTrip)
 	return w
 }
@@ -44,7 +43,6 @@ func (w *wants) look(s *source, newest, first int64, samples int, at int64) {
 	if round == noRoundTrip || s.next < 0 {
 		return
 	}
-	found := false
 	for n := max(s.next, newest-wantReach); n <= newest-reordered; n++ {
 		if s.came(n) {
 			continue
@@ -61,24 +59,18 @@ func (w *wants) look(s *source, newest, first int64, samples int, at int64) {
 		}
 		a.times++
 		a.at = at
-		found = w.put(n) || found
-	}
-	if found {
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.put(n)
 	}
 }
 
-func (w *wants) put(number int64) bool {
+// put drops what finds the list full: it would come too late.
+func (w *wants) put(number int64) {
 	head := w.head.Load()
 	if head-w.tail.Load() == wantSlots {
-		return false
+		return
 	}
 	w.numbers[head%wantSlots].Store(number)
 	w.head.Store(head + 1)
-	return true
 }
 
 func (w *wants) take(numbers []int64) (n int) {
@@ -91,9 +83,6 @@ func (w *wants) take(numbers []int64) (n int) {
 	w.tail.Store(tail)
 	return n
 }
-
-// Missing wakes when TakeMissing has something to give.
-func (p *Player) Missing() <-chan struct{} { return p.wants.wake }
 
 // TakeMissing writes the numbers of packets that are missing now and would be in time when asked for
 // again, and returns how many. Each is named at most twice, a round trip apart. One goroutine calls it.

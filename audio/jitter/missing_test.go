@@ -20,15 +20,11 @@ func ask(p *Player, lost map[int64]bool, round time.Duration) (asked []int64) {
 			all = all[1:]
 		}
 		p.Frame(pcm, simStart.Add(at))
-		select {
-		case <-p.Missing():
-			for _, number := range numbers[:p.TakeMissing(numbers)] {
-				asked = append(asked, number)
-				again := byNumber[number]
-				again.arrival = at + round
-				all = merge(all, []flight{again})
-			}
-		default:
+		for _, number := range numbers[:p.TakeMissing(numbers)] {
+			asked = append(asked, number)
+			again := byNumber[number]
+			again.arrival = at + round
+			all = merge(all, []flight{again})
 		}
 	}
 	return asked

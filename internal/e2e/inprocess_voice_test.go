@@ -59,7 +59,7 @@ func TestInProcessVoiceGoesOnThroughChangesOfItsChain(t *testing.T) {
 	noLeaks(t)
 	model, err := wasm.RNNoise()
 	if err != nil {
-		t.Skipf("%v: run make setup", err)
+		t.Fatalf("%v: run make setup", err)
 	}
 	path := filepath.Join(t.TempDir(), "voice.wav")
 	w, err := wav.Create(path, 48000, 2)

@@ -8,7 +8,7 @@ build_debian=(gcc g++ libc6-dev pkg-config libgl1-mesa-dev libx11-dev libxcursor
 run_debian=(ffmpeg libgl1-mesa-dri ca-certificates espeak-ng)
 test_debian=(xvfb xdotool x11-utils imagemagick pulseaudio pulseaudio-utils sox chromium fonts-noto-cjk
     gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-    gstreamer1.0-libav)
+    gstreamer1.0-libav coturn nftables iproute2)
 macos=(ffmpeg espeak-ng node)
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -66,8 +66,8 @@ elif [ "$(uname)" = Darwin ]; then
     install_macos
 else
     say "this system is not known; install a C and C++ compiler, OpenGL and X11/Wayland headers, ffmpeg, Node.js with npm,"
-    say "and for the tests PulseAudio, Xvfb, xdotool, Chromium, sox, espeak-ng and GStreamer"
-    for tool in gcc g++ pkg-config ffmpeg npm pulseaudio Xvfb xdotool chromium sox espeak-ng gst-launch-1.0; do
+    say "and for the tests PulseAudio, Xvfb, xdotool, Chromium, sox, espeak-ng, GStreamer and coturn"
+    for tool in gcc g++ pkg-config ffmpeg npm pulseaudio Xvfb xdotool chromium sox espeak-ng gst-launch-1.0 turnserver; do
         command -v "$tool" >/dev/null || say "missing: $tool"
     done
 fi

@@ -1,0 +1,5 @@
+package main
+
+func newLiveKit(scenario) (*contender, string) {
+	return nil, "GASSO_BENCH_LIVEKIT does not name a livekit-server binary"
+}

@@ -32,8 +32,9 @@ type description struct {
 	candidates  []string // as lines of the description
 }
 
-// checkDescription refuses what is too large, malformed or anything but Opus audio.
-func checkDescription(d *signaling.Description) (description, error) {
+// checkDescription refuses what is too large, malformed or anything but Opus audio and, on a link with
+// data channels, one section for those.
+func checkDescription(d *signaling.Description, channels bool) (description, error) {
 	if d.Type != "offer" && d.Type != "answer" {
 		return description{}, fmt.Errorf("%w: description of type %.20q; send an offer or an answer", ErrBadSignal, d.Type)
 	}
@@ -49,7 +50,7 @@ func checkDescription(d *signaling.Description) (description, error) {
 		return description{}, fmt.Errorf("%w: session description has %d media sections, at most %d are allowed",
 			ErrBadSignal, n, maxMediaLines)
 	}
-	if err := checkMedia(parsed.MediaDescriptions); err != nil {
+	if err := checkMedia(parsed.MediaDescriptions, channels); err != nil {
 		return description{}, err
 	}
 	checked := description{
@@ -90,12 +91,16 @@ func candidatesOf(parsed *sdp.SessionDescription) (candidates []string) {
 	return candidates
 }
 
-// checkMedia wants audio sections alone, each with Opus unless it is rejected (port 0).
-func checkMedia(media []*sdp.MediaDescription) error {
-	if len(media) == 0 {
-		return fmt.Errorf("%w: it has no media section; send Opus audio", ErrNotAudio)
-	}
+// checkMedia wants audio sections, each with Opus unless it is rejected (port 0), and at most one for
+// data channels if the link has those.
+func checkMedia(media []*sdp.MediaDescription, channels bool) error {
+	audio := 0
 	for _, m := range media {
+		if channels && isChannels(m) {
+			channels = false
+			continue
+		}
+		audio++
 		if m.MediaName.Media != "audio" {
 			return fmt.Errorf("%w: it has a section %.20q; send Opus audio alone", ErrNotAudio, m.MediaName.Media)
 		}
@@ -107,7 +112,20 @@ func checkMedia(media []*sdp.MediaDescription) error {
 			return fmt.Errorf("%w: an audio section lacks opus/48000/2; send Opus audio", ErrNotAudio)
 		}
 	}
+	if audio == 0 {
+		return fmt.Errorf("%w: it has no audio section; send Opus audio", ErrNotAudio)
+	}
 	return nil
+}
+
+// isChannels tells whether a section is an association for data channels (RFC 8841, sections 4 and 5).
+func isChannels(m *sdp.MediaDescription) bool {
+	if m.MediaName.Media != "application" || strings.Join(m.MediaName.Protos, "/") != "UDP/DTLS/SCTP" {
+		return false
+	}
+	value, found := m.Attribute("sctp-port")
+	port, err := strconv.ParseUint(value, 10, 16)
+	return found && err == nil && port > 0
 }
 
 // isOpus tells whether an rtpmap ("111 opus/48000/2") names Opus (RFC 7587, section 7).

@@ -37,7 +37,7 @@ func TestCheckDescription(t *testing.T) {
 		{"rollback", "rollback", sdpHead + sdpOpus, ErrBadSignal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := checkDescription(&signaling.Description{Type: c.kind, SDP: c.sdp})
+			got, err := checkDescription(&signaling.Description{Type: c.kind, SDP: c.sdp}, false)
 			if !errors.Is(err, c.want) {
 				t.Fatalf("error %v, want %v", err, c.want)
 			}
@@ -50,7 +50,7 @@ func TestCheckDescription(t *testing.T) {
 
 func TestAnswerNamesItsOffer(t *testing.T) {
 	marked := markAnswer(sdpHead+sdpOpus, 77)
-	got, err := checkDescription(&signaling.Description{Type: "answer", SDP: marked})
+	got, err := checkDescription(&signaling.Description{Type: "answer", SDP: marked}, false)
 	if err != nil || !got.isReply || got.answers != 77 {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -61,7 +61,7 @@ func FuzzCheckDescription(f *testing.F) {
 	f.Add("answer", markAnswer(sdpHead+sdpOpus, 1))
 	f.Add("offer", sdpHead+"m=video 0 a b\r\n")
 	f.Fuzz(func(t *testing.T, kind, text string) {
-		if _, err := checkDescription(&signaling.Description{Type: kind, SDP: text}); err == nil {
+		if _, err := checkDescription(&signaling.Description{Type: kind, SDP: text}, false); err == nil {
 			if !strings.Contains(strings.ToLower(text), "audio") {
 				t.Error("accepted without audio")
 			}

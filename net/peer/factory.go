@@ -143,6 +143,7 @@ func (f *Factory) newSetting(s shard) (webrtc.SettingEngine, error) {
 	e.SetICETimeouts(disconnectedAfter, failedAfter, keepaliveEvery)
 	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	e.SetFireOnTrackBeforeFirstRTP(true)
+	configureChannels(&e)
 	e.SetSrflxAcceptanceMinWait(200 * time.Millisecond)
 	e.SetPrflxAcceptanceMinWait(300 * time.Millisecond)
 	e.SetRelayAcceptanceMinWait(600 * time.Millisecond)
@@ -199,8 +200,8 @@ func (f *Factory) SetICEServers(servers []signaling.ICEServer) error {
 	return nil
 }
 
-// newPeerConnection makes a PeerConnection on the next shard.
-func (f *Factory) newPeerConnection() (pc *webrtc.PeerConnection, mayBlock bool, err error) {
+// newPeerConnection makes a PeerConnection on the next shard; with channels its offers name data channels.
+func (f *Factory) newPeerConnection(channels bool) (pc *webrtc.PeerConnection, mayBlock bool, err error) {
 	f.mu.Lock()
 	servers, mayBlock := f.servers, f.mayBlock
 	f.mu.Unlock()
@@ -208,6 +209,8 @@ func (f *Factory) newPeerConnection() (pc *webrtc.PeerConnection, mayBlock bool,
 	pc, err = api.NewPeerConnection(webrtc.Configuration{
 		ICEServers:   servers,
 		BundlePolicy: webrtc.BundlePolicyMaxBundle,
+
+		AlwaysNegotiateDataChannels: channels,
 	})
 	return pc, mayBlock, err
 }

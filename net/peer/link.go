@@ -50,7 +50,11 @@ type LinkConfig struct {
 	Send    func(*signaling.Signal) // must not block; To and Link are set
 	OnTrack func(*Subscriber)       // runs on a goroutine of its own, which Close waits for: call Subscriber.Run in it
 	OnState func(State)             // must not block; one call after the other, never a state twice in a row
-	Log     *slog.Logger            // nil: that of the factory
+
+	// Channels are the data channels that both sides have; none: the link refuses them. The offerer
+	// offers them only to a side that knows them.
+	Channels []ChannelConfig
+	Log      *slog.Logger // nil: that of the factory
 }
 
 // Link is one PeerConnection with one other side.
@@ -69,6 +73,7 @@ type Link struct {
 	ended    chan struct{} // runOwner has ended
 	notices  notices
 	send     *sendQueue // nil where writing never waits for the network
+	channels []*Channel // as configured
 	wg       sync.WaitGroup
 	closing  sync.Once
 	closeErr error
@@ -76,6 +81,7 @@ type Link struct {
 	id       atomic.Pointer[string]
 	state    atomic.Pointer[State]
 	panics   atomic.Int64
+	foreign  atomic.Int64  // data channels that were refused
 	lossBits atomic.Uint64 // float64: fraction of our packets that the other side missed
 
 	mu     sync.Mutex // guards closed against the start of track goroutines
@@ -95,7 +101,7 @@ func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) {
 	if cfg.Log == nil {
 		cfg.Log = f.log
 	}
-	pc, mayBlock, err := f.newPeerConnection()
+	pc, mayBlock, err := f.newPeerConnection(cfg.Offerer && len(cfg.Channels) > 0)
 	if err != nil {
 		return nil, fmt.Errorf("make peer connection: %w", err)
 	}
@@ -113,6 +119,9 @@ func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) {
 		// The first media section is there before any publisher: the other side sends on it.
 		_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio,
 			webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	}
+	if len(cfg.Channels) > 0 {
+		err = errors.Join(err, l.makeChannels())
 	}
 	l.id.Store(&id)
 	if err != nil || !f.register(l) {

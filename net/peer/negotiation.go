@@ -101,7 +101,7 @@ func (l *Link) offer(restart bool) error {
 		return fmt.Errorf("make offer: %w", err)
 	}
 	made := &signaling.Description{Type: "offer", SDP: offer.SDP}
-	checked, err := checkDescription(made)
+	checked, err := checkDescription(made, len(l.cfg.Channels) > 0)
 	if err != nil {
 		l.notices.release(nil)
 		return fmt.Errorf("check own offer: %w", err)
@@ -172,7 +172,7 @@ func (l *Link) Handle(s *signaling.Signal) error {
 	}
 	switch {
 	case s.Description != nil:
-		checked, err := checkDescription(s.Description)
+		checked, err := checkDescription(s.Description, len(l.cfg.Channels) > 0)
 		if err != nil {
 			return err
 		}

@@ -85,8 +85,8 @@ func TestStartingOverWithANewLink(t *testing.T) {
 	quit := make(chan struct{})
 	defer close(quit)
 	toNew, toOld := make(chan *signaling.Signal, 256), make(chan *signaling.Signal, 256)
-	newA := newSide(t, f, "anna", "bela", true, toOld, quit)
-	newB := newSide(t, f, "bela", "anna", false, toNew, quit)
+	newA := newSide(t, f, "anna", "bela", true, nil, toOld, quit)
+	newB := newSide(t, f, "bela", "anna", false, nil, toNew, quit)
 	p := NewPublisher("anna")
 	mustAttach(t, p, newA.link)
 	if err := newA.link.Negotiate(); err != nil {

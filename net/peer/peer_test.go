@@ -98,11 +98,11 @@ func (s *side) state() State {
 	return s.states[len(s.states)-1]
 }
 
-func newSide(t *testing.T, f *Factory, local, remote string, offerer bool, to chan<- *signaling.Signal, quit <-chan struct{}) *side {
+func newSide(t *testing.T, f *Factory, local, remote string, offerer bool, channels []ChannelConfig, to chan<- *signaling.Signal, quit <-chan struct{}) *side {
 	t.Helper()
 	s := &side{t: t, received: map[string][]packet.Packet{}, inbox: make(chan *signaling.Signal, 1024)}
 	link, err := f.NewLink(LinkConfig{
-		LocalID: local, RemoteID: remote, Offerer: offerer,
+		LocalID: local, RemoteID: remote, Offerer: offerer, Channels: channels,
 		Send: func(m *signaling.Signal) {
 			if keep := s.filter.Load(); keep != nil && !(*keep)(m) {
 				return
@@ -129,10 +129,16 @@ func newSide(t *testing.T, f *Factory, local, remote string, offerer bool, to ch
 // connect joins two factories with an in-memory signaling path; a offers.
 func connect(t *testing.T, fa, fb *Factory) (a, b *side) {
 	t.Helper()
+	return connectWith(t, fa, fb, nil, nil)
+}
+
+// connectWith is connect with data channels.
+func connectWith(t *testing.T, fa, fb *Factory, ofA, ofB []ChannelConfig) (a, b *side) {
+	t.Helper()
 	quit := make(chan struct{})
 	toA, toB := make(chan *signaling.Signal, 1024), make(chan *signaling.Signal, 1024)
-	a = newSide(t, fa, "anna", "bela", true, toB, quit)
-	b = newSide(t, fb, "bela", "anna", false, toA, quit)
+	a = newSide(t, fa, "anna", "bela", true, ofA, toB, quit)
+	b = newSide(t, fb, "bela", "anna", false, ofB, toA, quit)
 	var wg sync.WaitGroup
 	pump := func(from <-chan *signaling.Signal, s *side) {
 		for {

@@ -54,6 +54,12 @@ func (e *ear) open() *Channel {
 	return e.channel
 }
 
+func (e *ear) counts() (opened, closed int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.opened, e.closed
+}
+
 func (e *ear) heard() [][]byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -121,8 +127,8 @@ func TestChannelsOpenOnBothSidesAndSurviveARestart(t *testing.T) {
 	eventually(t, "end of the restart", func() bool { return a.link.pc.PendingLocalDescription() == nil })
 	exchange(2)
 	for _, e := range []*ear{&clockA, &clockB, &fillA, &fillB} {
-		if e.opened != 1 || e.closed != 0 {
-			t.Errorf("opened %d times, closed %d times after a restart (%s)", e.opened, e.closed, before)
+		if opened, closed := e.counts(); opened != 1 || closed != 0 {
+			t.Errorf("opened %d times, closed %d times after a restart (%s)", opened, closed, before)
 		}
 	}
 	if err := b.link.Close(); err != nil {
@@ -202,6 +208,8 @@ func TestSendIsBoundedAndRefusedWithoutMedia(t *testing.T) {
 	close(hold)
 	eventually(t, "all messages", func() bool { return len(far.heard()) == sent })
 	eventually(t, "word that little waits", func() bool { return lows.Load() > 0 })
+
+	eventually(t, "confirmation of all messages", func() bool { return c.Buffered() == 0 })
 
 	connected := *a.link.state.Load()
 	gone := StateDisconnected
@@ -289,8 +297,8 @@ func TestForeignChannelsAreRefusedAndBounded(t *testing.T) {
 	eventually(t, "message beside foreign channels", func() bool { return len(at.heard()) == 1 })
 	foreign(maxForeignChannels)
 	eventually(t, "end of the connection", func() bool { return at.isClosed() && far.isClosed() && a.state() == StateFailed })
-	if at.opened != 1 {
-		t.Errorf("%d channels opened", at.opened)
+	if opened, _ := at.counts(); opened != 1 {
+		t.Errorf("%d channels opened", opened)
 	}
 }
 

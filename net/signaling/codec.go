@@ -59,6 +59,8 @@ func newRoomMessage(name string) Message {
 		return &ClockPong{}
 	case "leave":
 		return &Leave{}
+	case "rejoin":
+		return &Rejoin{}
 	case "closed":
 		return &Closed{}
 	case "error":

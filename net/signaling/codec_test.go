@@ -40,7 +40,7 @@ func every() []Message {
 		&Levels{Strips: []Level{{ParticipantID: "p1", PeakDB: -1, RMSDB: -20}}, Program: Level{PeakDB: -2, RMSDB: -22}},
 		&Chat{From: "p1", Name: "Aki", Text: "<b>一、二\"</b>", UnixMS: 5},
 		&ClockPing{ID: 7}, &ClockPong{ID: 7, ReceivedNS: 1 << 60, AnsweredNS: 1<<60 + 1},
-		&Leave{}, &Closed{Reason: ClosedShutdown, Text: "bye"},
+		&Leave{}, &Closed{Reason: ClosedDrain, Text: "bye", ReconnectAfterMS: 500}, &Rejoin{Reason: RejoinGone, RetryAfterMS: 20},
 		&Error{Code: CodeFull, Message: "m", Next: "n", Fatal: true, RetryAfter: 5, About: "join-room"},
 	}
 }

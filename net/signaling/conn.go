@@ -1,11 +1,14 @@
 package signaling
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +26,8 @@ const (
 // ErrSlow tells that the other side reads too slowly: the queue of outgoing messages was full.
 var ErrSlow = errors.New("the other side reads messages too slowly")
 
+var errAborted = errors.New("the connection was given up")
+
 // timing holds the intervals of a connection, short in tests.
 type timing struct {
 	ping  time.Duration // between pings
@@ -32,7 +37,7 @@ type timing struct {
 }
 
 func defaultTiming() timing {
-	return timing{ping: 4 * time.Second, idle: 12 * time.Second, write: 5 * time.Second, close: 2 * time.Second}
+	return timing{ping: 2 * time.Second, idle: 6 * time.Second, write: 5 * time.Second, close: 2 * time.Second}
 }
 
 // Conn is one signaling connection. Send, Finish and Close may be called from any goroutine, Receive
@@ -41,6 +46,12 @@ type Conn struct {
 	ws     *websocket.Conn
 	log    *slog.Logger
 	timing timing
+
+	heard    atomic.Int64  // when something came last, in ns after began
+	began    time.Time     // with the monotonic clock
+	pings    atomic.Uint64 // what the next ping carries, raised by Probe
+	pingNow  chan struct{} // one slot
+	answered chan uint64   // one slot, the newest
 
 	outgoing  chan []byte   // drop rule: when it is full, or holds sendBytes, the connection is closed
 	queued    atomic.Int64  // bytes in outgoing
@@ -65,7 +76,7 @@ func newConn(ws *websocket.Conn, log *slog.Logger, t timing) *Conn {
 		log = slog.New(slog.DiscardHandler)
 	}
 	c := &Conn{
-		ws: ws, log: log, timing: t,
+		ws: ws, log: log, timing: t, began: time.Now(), pingNow: make(chan struct{}, 1), answered: make(chan uint64, 1),
 		outgoing: make(chan []byte, sendQueue), incoming: make(chan received, receiveQueue),
 		finishing: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
 	}
@@ -74,7 +85,11 @@ func newConn(ws *websocket.Conn, log *slog.Logger, t timing) *Conn {
 		c.alive()
 		return ignoreTimeout(ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(c.timing.write)))
 	})
-	ws.SetPongHandler(func(string) error { c.alive(); return nil })
+	ws.SetPongHandler(func(payload string) error {
+		c.alive()
+		c.noteAnswer(payload)
+		return nil
+	})
 	c.alive()
 	go c.runRead()
 	go c.runWrite()
@@ -144,6 +159,50 @@ func (c *Conn) Close(last *Closed) error {
 	return c.err
 }
 
+// Heard is when the other side gave its last sign of life, a ping or its answer included.
+func (c *Conn) Heard() time.Time { return c.began.Add(time.Duration(c.heard.Load())) }
+
+// Ping asks for a sign of life now instead of at the next interval. It never blocks.
+func (c *Conn) Ping() {
+	select {
+	case c.pingNow <- struct{}{}:
+	default:
+	}
+}
+
+// Probe pings and waits for the answer to that very ping, so that what was on its way before proves
+// nothing. It returns nil when the connection is alive; one goroutine at a time may call it.
+func (c *Conn) Probe(ctx context.Context) error {
+	number := c.pings.Add(1)
+	c.Ping()
+	for {
+		select {
+		case got := <-c.answered:
+			if got >= number {
+				return nil
+			}
+		case <-c.readDone:
+			return c.reason(net.ErrClosed)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Abort ends a connection whose other side is not there: nothing is said or waited for.
+func (c *Conn) Abort() {
+	c.fail(errAborted)
+	under := c.ws.UnderlyingConn()
+	if secured, ok := under.(*tls.Conn); ok {
+		under = secured.NetConn() // the alert of TLS would wait for the network
+	}
+	_ = under.Close()
+	c.Finish(nil)
+}
+
+// RemoteAddr is where the other side, or a proxy before it, is connected.
+func (c *Conn) RemoteAddr() net.Addr { return c.ws.UnderlyingConn().RemoteAddr() }
+
 // runRead reads messages until the connection ends. While the connection closes, it goes on reading
 // and forgets what comes, so that the last messages are not lost to a reset.
 func (c *Conn) runRead() {
@@ -211,8 +270,10 @@ func (c *Conn) runWrite() {
 		case payload := <-c.outgoing:
 			c.queued.Add(-int64(len(payload)))
 			err = c.write(payload)
+		case <-c.pingNow:
+			err = c.writePing()
 		case <-ping.C:
-			err = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.timing.write))
+			err = c.writePing()
 		case <-c.finishing:
 			c.sayGoodbye()
 			return
@@ -255,8 +316,30 @@ func (c *Conn) write(payload []byte) error {
 	return c.ws.WriteMessage(websocket.TextMessage, payload)
 }
 
+func (c *Conn) writePing() error {
+	payload := strconv.FormatUint(c.pings.Load(), 10)
+	return c.ws.WriteControl(websocket.PingMessage, []byte(payload), time.Now().Add(c.timing.write))
+}
+
 // alive moves the moment at which the connection counts as lost. Only runRead calls it once that runs.
-func (c *Conn) alive() { _ = c.ws.SetReadDeadline(time.Now().Add(c.timing.idle)) }
+func (c *Conn) alive() {
+	now := time.Now()
+	c.heard.Store(int64(now.Sub(c.began)))
+	_ = c.ws.SetReadDeadline(now.Add(c.timing.idle))
+}
+
+// noteAnswer keeps the number of the newest ping that was answered; only runRead calls it.
+func (c *Conn) noteAnswer(payload string) {
+	number, err := strconv.ParseUint(payload, 10, 64)
+	if err != nil {
+		return
+	}
+	select {
+	case <-c.answered:
+	default:
+	}
+	c.answered <- number // nobody else fills the slot
+}
 
 func (c *Conn) fail(err error) {
 	c.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,11 +21,23 @@ const handshakeTimeout = 10 * time.Second
 // Dial connects to a server's signaling address (ws, wss, http or https). header and tlsConfig may be
 // nil. A server that refuses for lack of room answers with an *Error of code full.
 func Dial(ctx context.Context, url string, header http.Header, tlsConfig *tls.Config) (*Conn, error) {
+	return DialAt(ctx, "", url, header, tlsConfig)
+}
+
+// DialAt is Dial to the address host:port whatever the name in the URL leads to, which certificates are
+// still held against. An empty address is looked up.
+func DialAt(ctx context.Context, address, url string, header http.Header, tlsConfig *tls.Config) (*Conn, error) {
 	if rest, ok := strings.CutPrefix(url, "http"); ok {
 		url = "ws" + rest
 	}
 	dialer := websocket.Dialer{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, HandshakeTimeout: handshakeTimeout,
+	}
+	if address != "" {
+		dialer.Proxy = nil // which would have been asked for another address
+		dialer.NetDialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
 	}
 	ws, response, err := dialer.DialContext(ctx, url, header)
 	if err != nil {

@@ -4,8 +4,12 @@ package signaling
 
 import "gasso/net/packet"
 
-// ProtocolVersion is the version that this package speaks; join-room carries it.
-const ProtocolVersion = 1
+// ProtocolVersion is the version that this package speaks; join-room carries it. Clients from
+// OldestVersion on are let in: they ignore what they do not know.
+const (
+	ProtocolVersion = 2
+	OldestVersion   = 1
+)
 
 // MaxMessageBytes bounds one message, inflated.
 const MaxMessageBytes = 64 << 10
@@ -58,10 +62,14 @@ const (
 // Reasons of Closed.
 const (
 	ClosedShutdown = "shutdown"
+	ClosedDrain    = "drain" // the server ends in good order, and its successor knows who was there
 	ClosedRemoved  = "removed"
 	ClosedReplaced = "replaced"
 	ClosedError    = "error"
 )
+
+// RejoinGone is the reason of Rejoin when the room knows the participant no more.
+const RejoinGone = "gone"
 
 // Message is any message; Type is its name on the wire.
 type Message interface{ Type() string }
@@ -252,10 +260,18 @@ type ClockPong struct {
 // Leave says good-bye; the participant id ends at once.
 type Leave struct{}
 
+// Rejoin tells that the room has nothing of the participant any more although the connection was
+// there: the client connects anew and claims its id, and starts its media over.
+type Rejoin struct {
+	Reason       string `json:"reason"`                 // gone; another one means the same to a client
+	RetryAfterMS int    `json:"retryAfterMs,omitempty"` // to wait before that
+}
+
 // Closed is the server's last word on a connection.
 type Closed struct {
-	Reason string `json:"reason"` // shutdown, removed, replaced or error
-	Text   string `json:"text,omitempty"`
+	Reason           string `json:"reason"` // drain, shutdown, removed, replaced or error
+	Text             string `json:"text,omitempty"`
+	ReconnectAfterMS int    `json:"reconnectAfterMs,omitempty"` // of drain and shutdown: when to try first
 }
 
 // Error codes of Error.Code.
@@ -313,5 +329,6 @@ func (*Chat) Type() string              { return "chat" }
 func (*ClockPing) Type() string         { return "clock-ping" }
 func (*ClockPong) Type() string         { return "clock-pong" }
 func (*Leave) Type() string             { return "leave" }
+func (*Rejoin) Type() string            { return "rejoin" }
 func (*Closed) Type() string            { return "closed" }
 func (*Error) Type() string             { return "error" }

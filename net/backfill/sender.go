@@ -294,8 +294,9 @@ func (s *Sender) sendProgram(now time.Time) bool {
 	if !found {
 		return false
 	}
-	s.stats.ProgramPackets += s.pack(earliest, &s.asked[earliest].program)
-	return true
+	packets := s.pack(earliest, &s.asked[earliest].program)
+	s.stats.ProgramPackets += packets
+	return packets > 0
 }
 
 // demote moves a number that is too late for the program to the archive.
@@ -314,8 +315,9 @@ func (s *Sender) sendArchive() bool {
 		a := s.asked[have.Publication]
 		var p packet.Packet
 		if a != nil && s.first(have.Publication, &a.archive, &p, &lookups) {
-			s.stats.ArchivePackets += s.pack(have.Publication, &a.archive)
-			return true
+			packets := s.pack(have.Publication, &a.archive)
+			s.stats.ArchivePackets += packets
+			return packets > 0
 		}
 	}
 	for id, a := range s.asked { // of a publication that is not held any more

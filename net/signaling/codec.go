@@ -57,6 +57,8 @@ func newRoomMessage(name string) Message {
 		return &ClockPing{}
 	case "clock-pong":
 		return &ClockPong{}
+	case "link-report":
+		return &LinkReport{}
 	case "leave":
 		return &Leave{}
 	case "rejoin":

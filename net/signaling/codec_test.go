@@ -17,12 +17,13 @@ func every() []Message {
 	publication := Publication{
 		ParticipantID: "p1", ID: packet.PublicationID{1, 2, 3}, Generation: 1,
 		Channels: 2, FrameSamples: 240, LookAheadSamples: 120, Music: true,
+		DelaySamples: 420, ClockErrorSamples: 96,
 	}
 	participant := Participant{ID: "p1", Name: "明", Role: RoleHost, Topology: TopologyAuto, Receive: ReceiveTracks, Publication: &publication}
 	strip := StripChanged{ParticipantID: "p1", GainDB: -3, Pan: 0.5, Mute: true}
 	options := TransportOptions{ICEServers: []ICEServer{{URLs: []string{"stun:example.org"}, Username: "u", Credential: "c"}}, Loopback: true}
 	return []Message{
-		&JoinRoom{Protocol: 1, RoomID: "demo", UserID: "Aki", Role: RoleHost, Token: "t", Topology: TopologySFU, Receive: ReceiveMix, Resume: &Resume{ParticipantID: "p1", Secret: "s", Link: "l"}},
+		&JoinRoom{Protocol: 1, RoomID: "demo", UserID: "Aki", Role: RoleHost, Token: "t", Topology: TopologySFU, Receive: ReceiveMix, Resume: &Resume{ParticipantID: "p1", Secret: "s", Link: "l"}, DataChannels: true},
 		&Joined{
 			Protocol: 1, ParticipantID: "p2", ResumeSecret: "s", Resumed: true, Role: RolePerformer, Room: Room{ID: "demo", Title: "Demo"},
 			Participants: []Participant{participant}, Strips: []StripChanged{strip}, OnAir: OnAirState{Live: true}, TransportOptions: options,
@@ -40,6 +41,7 @@ func every() []Message {
 		&Levels{Strips: []Level{{ParticipantID: "p1", PeakDB: -1, RMSDB: -20}}, Program: Level{PeakDB: -2, RMSDB: -22}},
 		&Chat{From: "p1", Name: "Aki", Text: "<b>一、二\"</b>", UnixMS: 5},
 		&ClockPing{ID: 7}, &ClockPong{ID: 7, ReceivedNS: 1 << 60, AnsweredNS: 1<<60 + 1},
+		&LinkReport{Links: []LinkState{{ParticipantID: "p1", Heard: true, UpLost: 0.25, DownLost: 0.5}}},
 		&Leave{}, &Closed{Reason: ClosedDrain, Text: "bye", ReconnectAfterMS: 500}, &Rejoin{Reason: RejoinGone, RetryAfterMS: 20},
 		&Error{Code: CodeFull, Message: "m", Next: "n", Fatal: true, RetryAfter: 5, About: "join-room"},
 	}

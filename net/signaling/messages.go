@@ -84,6 +84,8 @@ type JoinRoom struct {
 	Topology Topology `json:"topology,omitempty"`
 	Receive  Receive  `json:"receive,omitempty"`
 	Resume   *Resume  `json:"resume,omitempty"`
+
+	DataChannels bool `json:"dataChannels,omitempty"` // the link with the server may have some
 }
 
 // Resume claims an earlier participant id.
@@ -186,6 +188,11 @@ type Publication struct {
 	FrameSamples     int                  `json:"frameSamples"`
 	LookAheadSamples int                  `json:"lookAheadSamples"` // already subtracted from first samples
 	Music            bool                 `json:"music,omitempty"`
+
+	// DelaySamples is how long after its first sample a packet is sent; announced again when it changes.
+	// ClockErrorSamples bounds the error of the room time in first samples. 0: unknown.
+	DelaySamples      int `json:"delaySamples,omitempty"`
+	ClockErrorSamples int `json:"clockErrorSamples,omitempty"`
 }
 
 // Forwarding tells the server whether to send a publisher's packets to the sender of this message.

@@ -25,10 +25,11 @@ import (
 	"gasso/net/signaling"
 )
 
-// How fast a link notices that the way to the other side is gone.
+// How fast a link notices that the way to the other side is gone. Until it has failed it works again
+// by itself when packets come again, so that it outlives what the server keeps participants for.
 const (
 	disconnectedAfter = 3 * time.Second
-	failedAfter       = 10 * time.Second
+	failedAfter       = 72 * time.Second
 	keepaliveEvery    = time.Second // also how often the round-trip time is measured
 	offerRepeatEvery  = 3 * time.Second
 )

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
@@ -81,7 +82,8 @@ type Link struct {
 	id       atomic.Pointer[string]
 	state    atomic.Pointer[State]
 	panics   atomic.Int64
-	foreign  atomic.Int64  // data channels that were refused
+	foreign  atomic.Int64 // data channels that were refused
+	restart  atomic.Pointer[time.Time]
 	lossBits atomic.Uint64 // float64: fraction of our packets that the other side missed
 
 	mu     sync.Mutex // guards closed against the start of track goroutines
@@ -238,6 +240,19 @@ func linkState(s webrtc.PeerConnectionState) State {
 		return StateFailed
 	}
 	return StateNew
+}
+
+// noteRestart keeps when either side began to look for another way.
+func (l *Link) noteRestart() {
+	now := time.Now()
+	l.restart.Store(&now)
+}
+
+func (l *Link) lastRestart() time.Time {
+	if at := l.restart.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // remoteTrack runs on a goroutine of pion's for each track.

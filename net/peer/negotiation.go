@@ -28,6 +28,7 @@ type negotiation struct {
 	dueRestart   bool   // with new ICE credentials
 	outstanding  bool   // offerer: an offer has no answer yet; answerer: a wish has no offer yet
 	askedRestart bool   // answerer: the outstanding wish is for a restart
+	offerRestart bool   // offerer: the outstanding offer is for a restart
 	offered      uint64 // version of our last offer, or of the last one that we answered
 
 	described   bool   // the remote description is there
@@ -61,12 +62,16 @@ func (l *Link) Negotiate() error {
 	})
 }
 
-// Restart finds a new way to the other side (ICE restart) while media keeps its state. ErrStartOver
-// says that the other side has ended this connection, so that only a new Link can help.
+// Restart finds a new way to the other side (ICE restart, RFC 8445 section 9) while media keeps its
+// state. While one is under way another is none. ErrStartOver says that the other side has ended this
+// connection, so that only a new Link can help.
 func (l *Link) Restart() error {
 	return l.call(func() error {
 		if l.isOver() {
 			return ErrStartOver
+		}
+		if l.outstanding && (l.offerRestart || l.askedRestart) {
+			return nil
 		}
 		l.started, l.due, l.dueRestart = true, true, true
 		return nil
@@ -106,7 +111,10 @@ func (l *Link) offer(restart bool) error {
 		l.notices.release(nil)
 		return fmt.Errorf("check own offer: %w", err)
 	}
-	l.offered, l.outstanding = checked.version, true
+	l.offered, l.outstanding, l.offerRestart = checked.version, true, restart
+	if restart {
+		l.noteRestart()
+	}
 	l.repeat.Reset(offerRepeatEvery)
 	l.notices.release(l.signal(&signaling.Signal{Description: made}))
 	return nil
@@ -242,9 +250,12 @@ func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
 		l.notices.release(nil)
 		return l.refusal("answer offer", err)
 	}
+	if l.described && checked.iceUser != l.iceUser {
+		l.noteRestart()
+	}
 	l.offered, l.started, l.fingerprint = checked.version, true, checked.fingerprint
 	l.ways, l.iceUser = ways, checked.iceUser
-	l.outstanding, l.due, l.vacated = false, false, false // the answer carries what is attached
+	l.outstanding, l.askedRestart, l.due, l.vacated = false, false, false, false // the answer carries what is attached
 	l.repeat.Stop()
 	l.sendAnswer(&answer)
 	return errors.Join(l.takeEarlyCandidates(), l.attachWaiting())
@@ -286,7 +297,7 @@ func (l *Link) takeAnswer(s *signaling.Signal, checked description) error {
 	if err := l.pc.SetRemoteDescription(answer); err != nil {
 		return l.refusal("apply answer", err)
 	}
-	l.outstanding, l.fingerprint = false, checked.fingerprint
+	l.outstanding, l.offerRestart, l.fingerprint = false, false, checked.fingerprint
 	l.ways, l.iceUser = ways, checked.iceUser
 	l.repeat.Stop()
 	return l.takeEarlyCandidates()
@@ -304,6 +315,9 @@ func (l *Link) takeWish(s *signaling.Signal) error {
 		return nil // the offer is on its way
 	case s.Link != "" && s.Link != l.ID():
 		return nil
+	}
+	if l.outstanding && l.offerRestart && s.Renegotiate.Restart {
+		return nil // both noticed at once
 	}
 	l.started, l.due = true, true
 	l.dueRestart = l.dueRestart || s.Renegotiate.Restart

@@ -13,7 +13,8 @@ type LinkStats struct {
 	RTT                 time.Duration // of the nominated pair, measured once a second; 0 while unknown
 	BytesSent           uint64        // over the nominated pair
 	BytesReceived       uint64
-	LocalCandidateType  string // host, srflx, prflx or relay; empty without a nominated pair
+	RestartedAt         time.Time // when either side last asked for another way; zero if never
+	LocalCandidateType  string    // host, srflx, prflx or relay; empty without a nominated pair
 	RemoteCandidateType string
 	Protocol            string  // udp or tcp
 	Relay               bool    // through a TURN server, ours or the other side's
@@ -22,7 +23,7 @@ type LinkStats struct {
 
 // Stats is cheap enough to poll some times a second.
 func (l *Link) Stats() LinkStats {
-	s := LinkStats{State: *l.state.Load(), FractionLost: math.Float64frombits(l.lossBits.Load())}
+	s := LinkStats{State: *l.state.Load(), RestartedAt: l.lastRestart(), FractionLost: math.Float64frombits(l.lossBits.Load())}
 	transport := l.pc.SCTP().Transport().ICETransport() // there with or without data channels
 	if transport.State() == webrtc.ICETransportStateNew {
 		return s // pion sets the transport up without a lock

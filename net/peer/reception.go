@@ -94,6 +94,8 @@ func (r *reception) report(now time.Time) {
 	r.reported = now
 	r.repaired.Store(r.received.Repaired())
 	totals := r.received.Totals()
+	r.expected.Store(int64(totals.Expected))
+	r.lost.Store(int64(totals.RawLost))
 	if residual := r.residual.Load(); residual != nil {
 		missed := (*residual)()
 		if first {

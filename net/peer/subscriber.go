@@ -26,6 +26,8 @@ type Subscriber struct {
 
 	delivered, repaired, unidentified, malformed, noClock, panics atomic.Int64
 
+	expected, lost atomic.Int64 // on this link, before any repair
+
 	residual atomic.Pointer[func() int64]
 	feedback chan *rtcp.ApplicationDefined // what finds it full is dropped: the next says it again
 	ended    chan struct{}
@@ -79,6 +81,8 @@ type SubscriberCounters struct {
 	Malformed    int64 // not Opus, longer than 120 ms, or RED that cannot be taken apart
 	NoClock      int64 // came before room time was known
 	Panics       int64 // in deliver
+	Expected     int64 // packets of which it is known by now whether they came on this link
+	Lost         int64 // of these, those that did not come by themselves
 }
 
 // Counters may be called from any goroutine.
@@ -90,5 +94,7 @@ func (s *Subscriber) Counters() SubscriberCounters {
 		Malformed:    s.malformed.Load(),
 		NoClock:      s.noClock.Load(),
 		Panics:       s.panics.Load(),
+		Expected:     s.expected.Load(),
+		Lost:         s.lost.Load(),
 	}
 }

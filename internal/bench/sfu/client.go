@@ -1,12 +1,12 @@
+//go:build unix
+
 package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -255,8 +255,8 @@ type subscriber struct {
 	conn *countingConn
 }
 
-func newSubscriber(s *schedule, id string, way signalWay) (*subscriber, error) {
-	conn, err := newCountingConn(s)
+func newSubscriber(sweeper *sweeper, id string, way signalWay) (*subscriber, error) {
+	conn, err := sweeper.open()
 	if err != nil {
 		return nil, err
 	}
@@ -268,73 +268,4 @@ func newSubscriber(s *schedule, id string, way signalWay) (*subscriber, error) {
 		return nil, err
 	}
 	return &subscriber{client: c, conn: conn}, c.await()
-}
-
-func (s *subscriber) start() {
-	s.conn.mu.Lock()
-	defer s.conn.mu.Unlock()
-	s.conn.delays = nil
-}
-
-func (s *subscriber) finish() []time.Duration {
-	s.conn.mu.Lock()
-	defer s.conn.mu.Unlock()
-	return s.conn.delays
-}
-
-// countingConn keeps audio from pion: it stamps its arrival and drops it. Everything else passes.
-type countingConn struct {
-	*net.UDPConn
-	schedule *schedule
-
-	mu     sync.Mutex
-	delays []time.Duration
-}
-
-func newCountingConn(s *schedule) (*countingConn, error) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return nil, err
-	}
-	return &countingConn{UDPConn: conn, schedule: s}, nil
-}
-
-// ReadFrom implements net.PacketConn for what is not audio.
-func (c *countingConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, from, err := c.ReadFromAddrPort(b)
-	if err != nil {
-		return n, nil, err
-	}
-	return n, net.UDPAddrFromAddrPort(from), nil
-}
-
-// ReadFromAddrPort is ReadFrom without allocation.
-func (c *countingConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
-	for {
-		n, from, err := c.ReadFromUDPAddrPort(b)
-		if err != nil || !c.takeAudio(b[:n]) {
-			return n, from, err
-		}
-	}
-}
-
-// WriteToAddrPort completes what pion needs to read without allocation.
-func (c *countingConn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	return c.WriteToUDPAddrPort(b, to)
-}
-
-// takeAudio tells whether a packet is RTP (RFC 7983; RTCP has types 192 to 223, RFC 5761).
-func (c *countingConn) takeAudio(b []byte) bool {
-	if len(b) < 12 || b[0]>>6 != 2 || b[1] >= 192 && b[1] < 224 {
-		return false
-	}
-	now := time.Now()
-	delay, ok := c.schedule.delay(binary.BigEndian.Uint32(b[4:]), now)
-	if !ok {
-		return true
-	}
-	c.mu.Lock()
-	c.delays = append(c.delays, delay)
-	c.mu.Unlock()
-	return true
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -25,6 +27,7 @@ type contender struct {
 	publishers  []*publisher
 	subscribers []*subscriber
 	schedule    *schedule
+	sweeper     *sweeper
 
 	before   uint64 // resident bytes with one publisher and one subscriber: what all have in common is there
 	after    uint64 // with all peers, at the end of the last turn
@@ -61,6 +64,7 @@ func newContender(kind string, s scenario, profile string) (*contender, error) {
 		return nil, err
 	}
 	c := &contender{name: kind, scenario: s, process: server.process, stop: server.close, schedule: newSchedule(s)}
+	c.sweeper = newSweeper(c.schedule)
 	if err := c.connect(server); err != nil {
 		c.close()
 		return nil, fmt.Errorf("%s: %w", kind, err)
@@ -90,7 +94,7 @@ func (c *contender) grow(way signalWay, publishers, subscribers int) error {
 		c.publishers = append(c.publishers, p)
 	}
 	for len(c.subscribers) < subscribers {
-		s, err := newSubscriber(c.schedule, fmt.Sprintf("s%d", len(c.subscribers)), way)
+		s, err := newSubscriber(c.sweeper, fmt.Sprintf("s%d", len(c.subscribers)), way)
 		if err != nil {
 			return err
 		}
@@ -103,7 +107,7 @@ func (c *contender) grow(way signalWay, publishers, subscribers int) error {
 func (c *contender) play(span time.Duration) (busy float64, err error) {
 	c.send(warmUp)
 	for _, s := range c.subscribers {
-		s.start()
+		s.conn.takeDelays()
 	}
 	cpuBefore, err := cpuSeconds(c.process)
 	if err != nil {
@@ -120,7 +124,7 @@ func (c *contender) play(span time.Duration) (busy float64, err error) {
 	c.cpu += cpuAfter - cpuBefore
 	c.sent += sent * int64(len(c.subscribers))
 	for _, s := range c.subscribers {
-		delays := s.finish()
+		delays := s.conn.takeDelays()
 		c.received += int64(len(delays))
 		c.delays = append(c.delays, delays...)
 	}
@@ -155,6 +159,7 @@ func (c *contender) close() {
 	for _, s := range c.subscribers {
 		s.close()
 	}
+	c.sweeper.close()
 	c.stop()
 }
 

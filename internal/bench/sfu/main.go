@@ -1,12 +1,15 @@
+//go:build unix
+
 // Command sfu measures forwarding and prints a Markdown table: CPU per forwarded packet, added delay
 // and memory per peer of Gasso's server, beside a bare pion fan-out in the same run and beside LiveKit
 // where GASSO_BENCH_LIVEKIT names its binary. Its exit status says only whether it could run.
 //
 //	go run ./internal/bench/sfu [-only 4x50,10x10,4x10] [-profile FILE]
 //
-// Each server is a process of its own. Its receivers count packets and stamp their arrival before
-// decryption, so that the machine is not the limit. The servers of a case take turns of two
-// seconds, so that what else the machine does meets them alike.
+// Each server is a process of its own. Its receivers count packets and note their arrival before
+// decryption, and look for them every half millisecond instead of being woken by each, so that neither
+// the machine is the limit nor the server pays for waking its clients. The servers of a case
+// take turns of two seconds, so that what else the machine does meets them alike.
 package main
 
 import (

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -5,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime/pprof"
 	"sync"
@@ -151,12 +154,12 @@ func newPionBackend(publishers int, send func(string, *signaling.Signal)) (*pion
 	if err := webrtc.RegisterDefaultInterceptors(media, interceptors); err != nil {
 		return nil, err
 	}
-	conn, err := newCountingConn(nil)
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
 	}
 	setting := loopbackSetting()
-	setting.SetICEUDPMux(webrtc.NewICEUDPMux(nil, conn.UDPConn))
+	setting.SetICEUDPMux(webrtc.NewICEUDPMux(nil, conn))
 	b := &pionBackend{
 		send:   send,
 		api:    webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(interceptors), webrtc.WithSettingEngine(setting)),

@@ -8,11 +8,13 @@
 package peer
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
+	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,6 +72,11 @@ type Config struct {
 	Loopback   bool                  // everybody is on this machine: gather 127.0.0.1 alone
 	Mux        *Mux                  // shared sockets of a server; nil: sockets of its own for each link
 	Log        *slog.Logger          // nil: discard
+
+	// For links with sockets of their own.
+	Ways  Ways                                  // empty: auto
+	TLS   *tls.Config                           // toward TURN servers; nil: the system's authorities
+	Proxy func(*http.Request) (*url.URL, error) // toward TURN servers over TCP; nil: http.ProxyFromEnvironment
 }
 
 // Factory makes links that share a configuration.
@@ -81,7 +88,8 @@ type Factory struct {
 
 	mu       sync.Mutex // guards what follows
 	servers  []webrtc.ICEServer
-	mayBlock bool // a server is reached over TCP, where a write waits for the network
+	secure   map[string]bool // servers with TLS
+	mayBlock bool            // a server is reached over TCP, where a write waits for the network
 	links    map[*Link]struct{}
 	closed   bool
 }
@@ -104,7 +112,7 @@ func (f *Factory) init() error {
 		shards = f.cfg.Mux.shards
 	}
 	for _, s := range shards {
-		api, err := f.newAPI(s)
+		api, err := f.newAPI(s, nil)
 		if err != nil {
 			return err
 		}
@@ -113,10 +121,10 @@ func (f *Factory) init() error {
 	return f.SetICEServers(f.cfg.ICEServers)
 }
 
-// newAPI makes pion's constructor of PeerConnections for one shard: Opus with RED, the identity
+// newAPI makes pion's constructor of PeerConnections for one shard, or for one link with a reach of its own: Opus with RED, the identity
 // extension, and sender and receiver reports, which give loss. There is no NACK: repeats are asked for
 // from the merged jitter buffer, not per transport.
-func (f *Factory) newAPI(s shard) (*webrtc.API, error) {
+func (f *Factory) newAPI(s shard, r *reach) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	for _, codec := range []webrtc.RTPCodecParameters{opusCodec(), redCodec()} {
 		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
@@ -131,7 +139,7 @@ func (f *Factory) newAPI(s shard) (*webrtc.API, error) {
 	if err := webrtc.ConfigureRTCPReports(reports); err != nil {
 		return nil, fmt.Errorf("register RTCP reports: %w", err)
 	}
-	setting, err := f.newSetting(s)
+	setting, err := f.newSetting(s, r)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +147,7 @@ func (f *Factory) newAPI(s shard) (*webrtc.API, error) {
 		webrtc.WithSettingEngine(setting)), nil
 }
 
-func (f *Factory) newSetting(s shard) (webrtc.SettingEngine, error) {
+func (f *Factory) newSetting(s shard, r *reach) (webrtc.SettingEngine, error) {
 	e := webrtc.SettingEngine{LoggerFactory: pionLog{log: f.log}}
 	e.SetICETimeouts(disconnectedAfter, failedAfter, keepaliveEvery)
 	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
@@ -148,10 +156,16 @@ func (f *Factory) newSetting(s shard) (webrtc.SettingEngine, error) {
 	e.SetSrflxAcceptanceMinWait(200 * time.Millisecond)
 	e.SetPrflxAcceptanceMinWait(300 * time.Millisecond)
 	e.SetRelayAcceptanceMinWait(600 * time.Millisecond)
+	e.SetNetworkTypes([]webrtc.NetworkType{
+		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
+	})
 	e.SetIPFilter(func(ip net.IP) bool { return !ip.IsLinkLocalUnicast() })
 	e.SetRemoteIPFilter(mayBeRemote)
 	if f.cfg.Loopback {
 		restrictToLoopback(&e)
+	}
+	if r != nil {
+		r.configure(&e)
 	}
 	if f.cfg.Mux == nil {
 		return e, nil
@@ -175,17 +189,9 @@ func restrictToLoopback(e *webrtc.SettingEngine) {
 
 // SetICEServers changes the servers that links made from now on use (TURN credentials expire).
 func (f *Factory) SetICEServers(servers []signaling.ICEServer) error {
-	converted := make([]webrtc.ICEServer, 0, len(servers))
-	mayBlock := false
-	for _, s := range servers {
-		server := webrtc.ICEServer{URLs: s.URLs, Username: s.Username}
-		if s.Credential != "" {
-			server.Credential = s.Credential
-		}
-		converted = append(converted, server)
-		for _, url := range s.URLs {
-			mayBlock = mayBlock || strings.HasPrefix(url, "turns:") || strings.Contains(url, "transport=tcp")
-		}
+	converted, mayBlock, secure, err := iceServers(servers)
+	if err != nil {
+		return err
 	}
 	// pion checks the servers when a PeerConnection is made; make one, so that a mistake shows here.
 	probe, err := f.apis[0].NewPeerConnection(webrtc.Configuration{ICEServers: converted})
@@ -197,23 +203,34 @@ func (f *Factory) SetICEServers(servers []signaling.ICEServer) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.servers, f.mayBlock = converted, mayBlock
+	f.servers, f.mayBlock, f.secure = converted, mayBlock, secure
 	return nil
 }
 
-// newPeerConnection makes a PeerConnection on the next shard; with channels its offers name data channels.
-func (f *Factory) newPeerConnection(channels bool) (pc *webrtc.PeerConnection, mayBlock bool, err error) {
+// newPeerConnection makes a PeerConnection on the next shard, or with a reach of its own where nothing is
+// shared; with channels its offers name data channels.
+func (f *Factory) newPeerConnection(channels bool) (pc *webrtc.PeerConnection, r *reach, mayBlock bool, err error) {
 	f.mu.Lock()
-	servers, mayBlock := f.servers, f.mayBlock
+	servers, secure, mayBlock := f.servers, f.secure, f.mayBlock
 	f.mu.Unlock()
 	api := f.apis[f.next.Add(1)%uint64(len(f.apis))]
+	if f.cfg.Mux == nil {
+		if r, err = newReach(&f.cfg); err != nil {
+			return nil, nil, false, err
+		}
+		r.again(secure)
+		if api, err = f.newAPI(shard{}, r); err != nil {
+			return nil, nil, false, err
+		}
+	}
 	pc, err = api.NewPeerConnection(webrtc.Configuration{
-		ICEServers:   servers,
-		BundlePolicy: webrtc.BundlePolicyMaxBundle,
+		ICEServers:         servers,
+		ICETransportPolicy: f.cfg.Ways.policy(),
+		BundlePolicy:       webrtc.BundlePolicyMaxBundle,
 
 		AlwaysNegotiateDataChannels: channels,
 	})
-	return pc, mayBlock, err
+	return pc, r, mayBlock, err
 }
 
 // register keeps a link until forget, so that Close can end it; false when the factory is closed.

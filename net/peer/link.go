@@ -66,6 +66,7 @@ type Link struct {
 	cfg     LinkConfig
 	factory *Factory
 	pc      *webrtc.PeerConnection
+	reach   *reach // nil where sockets are shared
 	log     *slog.Logger
 	negotiation
 	commands chan command
@@ -103,12 +104,12 @@ func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) {
 	if cfg.Log == nil {
 		cfg.Log = f.log
 	}
-	pc, mayBlock, err := f.newPeerConnection(cfg.Offerer && len(cfg.Channels) > 0)
+	pc, reach, mayBlock, err := f.newPeerConnection(cfg.Offerer && len(cfg.Channels) > 0)
 	if err != nil {
 		return nil, fmt.Errorf("make peer connection: %w", err)
 	}
 	l := &Link{
-		cfg: cfg, factory: f, pc: pc, log: cfg.Log.With("local", cfg.LocalID, "remote", cfg.RemoteID),
+		cfg: cfg, factory: f, pc: pc, reach: reach, log: cfg.Log.With("local", cfg.LocalID, "remote", cfg.RemoteID),
 		negotiation: newNegotiation(),
 		commands:    make(chan command), changed: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
@@ -225,6 +226,9 @@ func (l *Link) noteState() {
 		return
 	}
 	l.state.Store(&state)
+	if state == StateConnected && l.reach != nil {
+		l.reach.found()
+	}
 	l.notices.push(notice{state: state})
 }
 
@@ -287,6 +291,9 @@ func (l *Link) Close() error {
 		l.mu.Lock()
 		l.closed = true
 		l.mu.Unlock()
+		if l.reach != nil {
+			l.reach.close() // pion waits for what is under way
+		}
 		err := l.pc.GracefulClose()
 		l.releaseTracks()
 		if err != nil {

@@ -96,6 +96,9 @@ func (l *Link) offer(restart bool) error {
 	if l.pc.CurrentRemoteDescription() == nil {
 		restart = false // nothing to restart yet
 	}
+	if restart {
+		l.renewWays()
+	}
 	l.notices.holdCandidates()
 	offer, err := l.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart})
 	if err == nil {
@@ -243,6 +246,9 @@ func (l *Link) takeOffer(s *signaling.Signal, checked description) error {
 	ways, err := l.waysWith(checked)
 	if err != nil {
 		return err
+	}
+	if l.described && checked.iceUser != l.iceUser {
+		l.renewWays()
 	}
 	l.notices.holdCandidates() // an ICE restart gathers as soon as the offer is applied
 	answer, err := l.answer(s.Description.SDP)

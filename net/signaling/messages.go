@@ -169,7 +169,8 @@ type Renegotiate struct {
 // TransportOptions tells how to reach others. A client may send it empty to get fresh credentials.
 type TransportOptions struct {
 	ICEServers []ICEServer `json:"iceServers,omitempty"`
-	Loopback   bool        `json:"loopback,omitempty"` // everybody is on this machine (--dev)
+	Loopback   bool        `json:"loopback,omitempty"`   // everybody is on this machine (--dev)
+	TTLSeconds int         `json:"ttlSeconds,omitempty"` // how long the credentials hold; ask again before. 0: for good
 }
 
 // ICEServer is a STUN or TURN server.

@@ -7,16 +7,17 @@ import (
 )
 
 const (
-	ringLength  = 2048            // packets: 5 s of the shortest ones, sent again included
-	keptReports = 32              // feedback packets, about 3 s
-	rateOver    = 4               // feedback packets that a rate is taken of
-	delayOver   = 2               // that the present delay is taken of
-	lossOver    = 10              // that loss is taken of
-	fewInDelay  = 6               // packets that the present delay is taken of at least
-	baseBuckets = 10              // whose least delay is that of the way without a queue
-	baseBucket  = time.Second     // of each
-	silentAfter = 2 * time.Second // without feedback nothing is known
-	unitsInTurn = 1 << 24         // of 64 ms, until the reference comes round
+	ringLength   = 2048            // packets: 5 s of the shortest ones, sent again included
+	keptReports  = 32              // feedback packets, about 3 s
+	rateOver     = 4               // feedback packets that a rate is taken of
+	delayOver    = 2               // that the present delay is taken of
+	lossOver     = 10              // that loss is taken of
+	fewInDelay   = 6               // packets that the present delay is taken of at least
+	baseBuckets  = 10              // whose least delay is that of the way without a queue
+	baseBucket   = time.Second     // of each
+	interruption = 40              // packets lost in a row are no loss that less could avoid
+	silentAfter  = 2 * time.Second // without feedback nothing is known
+	unitsInTurn  = 1 << 24         // of 64 ms, until the reference comes round
 )
 
 // Link keeps what was sent to one other side and what that side said about it. Sent may be called by one
@@ -76,7 +77,7 @@ func (l *Link) Take(packet []byte, now time.Time) error {
 		return err
 	}
 	start := l.unwrap(f.reference)
-	report := taken{until: l.lastAt}
+	report, run := taken{until: l.lastAt}, 0
 	f.walk(func(number uint16, came bool, at time.Duration) {
 		p := &l.sent[number%ringLength]
 		what, sentAt := p.what.Load(), p.at.Load()
@@ -85,8 +86,13 @@ func (l *Link) Take(packet []byte, now time.Time) error {
 		}
 		if !came {
 			report.lost++
+			run++
 			return
 		}
+		if run > interruption {
+			report.lost -= run
+		}
+		run = 0
 		arrived := start + at
 		delay := arrived - time.Duration(sentAt)
 		if report.came == 0 || delay < report.least {

@@ -126,6 +126,10 @@ func (l *Link) eachCompound(read readRTCP, take func([]byte) error) {
 }
 
 func (l *Link) takeReports(compound []byte, track *localTrack, now time.Time) error {
+	compound, err := l.takeWide(compound, now)
+	if err != nil || len(compound) == 0 {
+		return err
+	}
 	reports, err := rtcp.Unmarshal(compound)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
 
+	"gasso/net/congestion"
 	"gasso/net/packet"
 	"gasso/net/signaling"
 )
@@ -122,18 +123,21 @@ func (f *Factory) init() error {
 }
 
 // newAPI makes pion's constructor of PeerConnections for one shard, or for one link with a reach of its own: Opus with RED, the identity
-// extension, and sender and receiver reports, which give loss. There is no NACK: repeats are asked for
+// extension, transport-wide numbers, and sender and receiver reports, which give loss. There is no NACK: repeats are asked for
 // from the merged jitter buffer, not per transport.
 func (f *Factory) newAPI(s shard, r *reach) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	for _, codec := range []webrtc.RTPCodecParameters{opusCodec(), redCodec()} {
+		codec.RTCPFeedback = transportFeedback()
 		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
 			return nil, fmt.Errorf("register %s: %w", codec.MimeType, err)
 		}
 	}
-	extension := webrtc.RTPHeaderExtensionCapability{URI: packet.ExtensionURI}
-	if err := media.RegisterHeaderExtension(extension, webrtc.RTPCodecTypeAudio); err != nil {
-		return nil, fmt.Errorf("register packet identity extension: %w", err)
+	for _, uri := range []string{packet.ExtensionURI, congestion.ExtensionURI} {
+		extension := webrtc.RTPHeaderExtensionCapability{URI: uri}
+		if err := media.RegisterHeaderExtension(extension, webrtc.RTPCodecTypeAudio); err != nil {
+			return nil, fmt.Errorf("register header extension %s: %w", uri, err)
+		}
 	}
 	reports := &interceptor.Registry{}
 	if err := webrtc.ConfigureRTCPReports(reports); err != nil {

@@ -86,6 +86,7 @@ type Link struct {
 	foreign  atomic.Int64 // data channels that were refused
 	restart  atomic.Pointer[time.Time]
 	lossBits atomic.Uint64 // float64: fraction of our packets that the other side missed
+	wide     wideLink
 
 	mu     sync.Mutex // guards closed against the start of track goroutines
 	closed bool

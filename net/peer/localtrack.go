@@ -20,7 +20,8 @@ const (
 	againPrice   = 3
 	againSaved   = 16 * againPrice
 	requestLife  = 200 * time.Millisecond // what is asked for is too late by then
-	copiesOfSFU  = 2                      // at most in a packet that the server forwards: what each receiver says costs its line
+	copiesOfApps = 3
+	copiesOfSFU  = 2 // at most in a packet that the server forwards: what each receiver says costs its line
 )
 
 // request is what the other side asked for, and when.
@@ -48,12 +49,16 @@ type localTrack struct {
 	identity    [packet.ExtensionSize]byte
 	packed      [maxPayloadBytes]byte
 	allowance   int // for sending again
+	wide        wideSender
 
 	// Of the goroutine that reads the other side's reports.
 	controller *redundancy.Controller
 	totals     redundancy.Totals
 
 	protection atomic.Int32 // depth and spread
+	mostCopies atomic.Int32 // what the uplink leaves room for
+	resting    atomic.Bool  // nothing is sent
+	declined   atomic.Int64 // nor until then, in nanoseconds; 0: the receiver wants packets
 	requests   chan request // what finds it full is dropped: it will be asked for again
 	now        func() time.Time
 }
@@ -63,8 +68,9 @@ func newLocalTrack(p *Publisher, l *Link) *localTrack {
 		publisher: p, link: l,
 		controller: redundancy.NewController(), requests: make(chan request, requestQueue), now: time.Now,
 	}
+	t.mostCopies.Store(copiesOfApps)
 	if l.cfg.LocalID == signaling.ServerID {
-		t.controller.Limit(copiesOfSFU)
+		t.mostCopies.Store(copiesOfSFU)
 	}
 	return t
 }
@@ -85,6 +91,7 @@ func (t *localTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParamete
 	}
 	t.stream = ctx.WriteStream()
 	t.extensionID = extensionID(ctx.HeaderExtensions())
+	t.wide.bind(t.link, ctx.HeaderExtensions())
 	t.opusType, t.redType = uint8(opus.PayloadType), uint8(red.PayloadType)
 	t.header = rtp.Header{Version: 2, SSRC: uint32(ctx.SSRC())}
 	if t.extensionID != 0 {
@@ -116,6 +123,9 @@ func (t *localTrack) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeAudi
 
 // write sends a packet with the copies that the link needs, then what was asked for once more.
 func (t *localTrack) write(pk *packet.Packet) error {
+	if t.idle() {
+		return nil
+	}
 	out, payloadType := *pk, t.opusType
 	if depth, spread := t.protected(); depth > 0 && t.redType != 0 {
 		if packed := t.publisher.history.Pack(t.packed[:0], pk, t.opusType, depth, spread); len(packed) > 0 {
@@ -156,7 +166,7 @@ func (t *localTrack) sendAgain(generation uint8, number int64) {
 // protected is what the controller decided last.
 func (t *localTrack) protected() (depth, spread int) {
 	v := t.protection.Load()
-	return int(v >> 8), int(v & 0xff)
+	return min(int(v>>8), int(t.mostCopies.Load())), int(v & 0xff)
 }
 
 // takeFeedback follows a report of the track's receiver, or keeps a request for the next write.
@@ -177,6 +187,7 @@ func (t *localTrack) takeFeedback(app *rtcp.ApplicationDefined, now time.Time) {
 			t.badFeedback.Add(1)
 			return
 		}
+		t.controller.Limit(int(t.mostCopies.Load()))
 		t.controller.Update(report, now)
 		t.protection.Store(int32(t.controller.Depth()<<8 | t.controller.Spread())) // both are small
 	case redundancy.AppRequests:
@@ -187,6 +198,10 @@ func (t *localTrack) takeFeedback(app *rtcp.ApplicationDefined, now time.Time) {
 			}
 		})
 		if err != nil {
+			t.badFeedback.Add(1)
+		}
+	case redundancy.AppDecline:
+		if !t.decline(app.Data, now) {
 			t.badFeedback.Add(1)
 		}
 	default: // of a version to come
@@ -214,6 +229,9 @@ func (t *localTrack) writeNow(pk *packet.Packet, payloadType uint8, again bool) 
 		if err := t.header.SetExtension(t.extensionID, t.identity[:]); err != nil {
 			return err
 		}
+	}
+	if err := t.wide.stamp(t, len(pk.Payload)); err != nil {
+		return err
 	}
 	n, err := t.stream.WriteRTP(&t.header, pk.Payload)
 	t.header.SequenceNumber++

@@ -23,6 +23,7 @@ type reception struct {
 	deliver     func(*packet.Packet, time.Time)
 	extensionID uint8
 	redType     uint8 // 0: none was negotiated
+	wide        wideReceiver
 
 	header   rtp.Header
 	packet   packet.Packet
@@ -48,6 +49,7 @@ func (r *reception) take(buf []byte, arrival time.Time, near int64) {
 	default:
 		r.takeOne(r.header.Marker, arrival)
 	}
+	r.wide.take(r, arrival)
 	r.report(arrival)
 }
 
@@ -122,8 +124,12 @@ func (s *Subscriber) Request(generation uint8, numbers []int64) {
 
 func (s *Subscriber) tell(subtype uint8, data []byte) {
 	app := &rtcp.ApplicationDefined{SubType: subtype, SSRC: uint32(s.track.SSRC()), Name: redundancy.AppName, Data: data}
+	s.queue(app)
+}
+
+func (s *Subscriber) queue(p rtcp.Packet) {
 	select {
-	case s.feedback <- app:
+	case s.feedback <- p:
 	default:
 	}
 }

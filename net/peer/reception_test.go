@@ -46,7 +46,7 @@ func passReports(r *reception, track *localTrack, now time.Time) {
 	for {
 		select {
 		case app := <-r.feedback:
-			track.takeFeedback(app, now)
+			track.takeFeedback(app.(*rtcp.ApplicationDefined), now)
 		default:
 			return
 		}

@@ -29,14 +29,14 @@ type Subscriber struct {
 	expected, lost atomic.Int64 // on this link, before any repair
 
 	residual atomic.Pointer[func() int64]
-	feedback chan *rtcp.ApplicationDefined // what finds it full is dropped: the next says it again
+	feedback chan rtcp.Packet // what finds it full is dropped: the next says it again
 	ended    chan struct{}
 }
 
 func newSubscriber(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, log *slog.Logger) *Subscriber {
 	return &Subscriber{
 		track: track, receiver: receiver, streamID: track.StreamID(), log: log,
-		feedback: make(chan *rtcp.ApplicationDefined, feedbackQueue), ended: make(chan struct{}),
+		feedback: make(chan rtcp.Packet, feedbackQueue), ended: make(chan struct{}),
 	}
 }
 
@@ -52,6 +52,7 @@ func (s *Subscriber) Run(deliver func(p *packet.Packet, arrival time.Time), near
 	buf := make([]byte, receiveBufferBytes)
 	parameters := s.receiver.GetParameters()
 	r := reception{Subscriber: s, deliver: deliver, extensionID: extensionID(parameters.HeaderExtensions)}
+	r.wide.id = wideExtensionID(parameters.HeaderExtensions)
 	for _, codec := range parameters.Codecs {
 		if strings.EqualFold(codec.MimeType, mimeTypeRED) {
 			r.redType = uint8(codec.PayloadType)

@@ -11,6 +11,7 @@ const (
 	AppName     = "GSSO"
 	AppTotals   = 1 // data: Totals
 	AppRequests = 2 // data: one Request or more
+	AppDecline  = 3 // data: milliseconds for which nothing need be sent, of 32 bits, big-endian
 )
 
 const (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"gasso/net/signaling"
@@ -13,11 +12,8 @@ import (
 var errDial = errors.New("server cannot be reached")
 
 const (
-	dialTimeout  = 10 * time.Second
-	joinTimeout  = 10 * time.Second // for the answer to the join
-	firstPings   = 8
-	firstPingGap = 25 * time.Millisecond
-	pingGap      = time.Second
+	dialTimeout = 10 * time.Second
+	joinTimeout = 10 * time.Second // for the answer to the join
 )
 
 // serveConnection dials, joins and serves one connection until it ends; joined tells how far it came.
@@ -32,8 +28,6 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 	if err != nil {
 		return false, errors.Join(errDial, err)
 	}
-	pinging, stopPings := context.WithCancel(ctx)
-	var pings sync.WaitGroup
 	stopOnCancel := context.AfterFunc(ctx, func() {
 		_ = conn.Send(&signaling.Leave{})
 		conn.Finish(nil)
@@ -42,16 +36,14 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 	defer func() {
 		patience.Stop()
 		stopOnCancel()
-		stopPings()
 		s.mu.Lock()
 		s.conn = nil
 		s.mu.Unlock()
 		_ = conn.Close(nil)
-		pings.Wait()
 	}()
 	return s.converse(conn, func() {
 		patience.Stop()
-		pings.Go(func() { s.runPings(pinging, conn) })
+		s.clockwork.hasten()
 	})
 }
 
@@ -107,7 +99,7 @@ func (s *Session) joinRequest() *signaling.JoinRoom {
 	defer s.mu.Unlock()
 	j := &signaling.JoinRoom{
 		Protocol: signaling.ProtocolVersion, RoomID: s.cfg.Room, UserID: s.cfg.Name, Token: s.cfg.Token,
-		Topology: s.cfg.Topology, Receive: s.cfg.Receive,
+		Topology: s.cfg.Topology, Receive: s.cfg.Receive, DataChannels: true,
 	}
 	if s.self.id != "" {
 		j.Resume = &signaling.Resume{ParticipantID: s.self.id, Secret: s.self.secret}
@@ -118,54 +110,11 @@ func (s *Session) joinRequest() *signaling.JoinRoom {
 	return j
 }
 
-// runPings asks for room time: in quick succession first, then once a second.
-func (s *Session) runPings(ctx context.Context, conn *signaling.Conn) {
-	for i := int64(0); ; i++ {
-		sent := time.Now()
-		s.mu.Lock()
-		for id, at := range s.pings { // answers that never came
-			if sent.Sub(at) > 10*time.Second {
-				delete(s.pings, id)
-			}
-		}
-		s.pings[sent.UnixNano()] = sent
-		s.mu.Unlock()
-		if conn.Send(&signaling.ClockPing{ID: sent.UnixNano()}) != nil {
-			return
-		}
-		gap := pingGap
-		if i < firstPings {
-			gap = firstPingGap
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(gap):
-		}
-	}
-}
-
-func (s *Session) onClockPong(m *signaling.ClockPong) {
-	received := time.Now()
-	s.mu.Lock()
-	sent, known := s.pings[m.ID]
-	delete(s.pings, m.ID)
-	s.mu.Unlock()
-	if !known {
-		return
-	}
-	ready := s.clock.Ready()
-	s.clock.Add(sent, received, m.ReceivedNS, m.AnsweredNS)
-	if !ready && s.clock.Ready() {
-		close(s.clockReady)
-	}
-}
-
 // handle takes every message but joined.
 func (s *Session) handle(m signaling.Message, joined bool) error {
 	switch m := m.(type) {
 	case *signaling.ClockPong:
-		s.onClockPong(m)
+		s.clockwork.answered(m.ID, time.Now(), m.ReceivedNS, m.AnsweredNS)
 	case *signaling.Closed:
 		return s.onClosed(m)
 	case *signaling.Error:

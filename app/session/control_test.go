@@ -43,26 +43,6 @@ func TestLevelsAreTheNewest(t *testing.T) {
 	}
 }
 
-func TestRoomTimeIsReadyOnce(t *testing.T) {
-	s := newTestSession(t)
-	s.onClockPong(&signaling.ClockPong{ID: 1}) // nobody asked
-	if s.clock.Ready() {
-		t.Fatal("an answer without a question counts")
-	}
-	for id := range int64(50) {
-		s.pings[id] = time.Now()
-		s.onClockPong(&signaling.ClockPong{ID: id, ReceivedNS: time.Now().UnixNano(), AnsweredNS: time.Now().UnixNano()})
-	}
-	select {
-	case <-s.clockReady:
-	default:
-		t.Error("room time is not ready after 50 answers")
-	}
-	if len(s.pings) != 0 {
-		t.Errorf("%d pings are left", len(s.pings))
-	}
-}
-
 func TestWhatTheServerRefuses(t *testing.T) {
 	s := newTestSession(t)
 	s.self = identity{id: "p1", secret: "x"}

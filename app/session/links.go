@@ -35,7 +35,8 @@ func (s *Session) newLink(remote, self string) (*peer.Link, error) {
 				}
 			}
 		},
-		Log: s.log,
+		Channels: s.channels(remote),
+		Log:      s.log,
 	})
 	if err != nil {
 		return nil, err

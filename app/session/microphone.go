@@ -128,7 +128,7 @@ func (m *microphone) run(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-m.session.clockReady:
+	case <-m.session.clockwork.ready:
 	}
 	for ctx.Err() == nil {
 		mic, publication, err := m.startPublication(ctx)

@@ -69,7 +69,7 @@ func publishing(t *testing.T, p Processing) *Session {
 		s.clock.Add(now, now, anchor.NowNS(now), anchor.NowNS(now))
 		now = now.Add(time.Millisecond)
 	}
-	close(s.clockReady)
+	close(s.clockwork.ready)
 	if err := s.microphone.open(ring.New(4096, 2)); err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type Session struct {
 	cfg        Config
 	log        *slog.Logger
 	clock      *clocksync.Estimator
-	clockReady chan struct{} // closed when room time is known for the first time
+	clockwork  *clockwork // keeps clock right
 	playout    *playout
 	microphone *microphone
 	governing  governing
@@ -75,7 +75,6 @@ type Session struct {
 	serverLink   *peer.Link
 	performers   map[string]*performer
 	order        []string // keys of performers, by joining
-	pings        map[int64]time.Time
 	programStrip map[string]signaling.StripChanged
 	onAir        signaling.OnAirState
 	levels       map[string]Level // of the program's strips; key "" is the program
@@ -108,11 +107,12 @@ func New(cfg Config) (*Session, error) {
 	}
 	s := &Session{
 		cfg: cfg, log: cfg.Log.With("room", cfg.Room),
-		clock: clocksync.New(), clockReady: make(chan struct{}),
+		clock:   clocksync.New(),
 		failing: make(chan *peer.Link, mostLinks),
-		state:   StateConnecting, performers: map[string]*performer{}, pings: map[int64]time.Time{},
+		state:   StateConnecting, performers: map[string]*performer{},
 		programStrip: map[string]signaling.StripChanged{}, levels: map[string]Level{},
 	}
+	s.clockwork = newClockwork(s.clock)
 	var err error
 	if s.playout, err = newPlayout(cfg.Output, s.log); err != nil {
 		return nil, err
@@ -142,6 +142,7 @@ func (s *Session) Run(ctx context.Context) error {
 	running.Go(func() { s.playout.run(ctx) })
 	running.Go(func() { s.microphone.run(ctx) })
 	running.Go(func() { s.runLinks(ctx) })
+	running.Go(func() { s.clockwork.run(ctx, s.send) })
 	running.Go(func() { s.runGovernor(ctx) })
 	err := s.stayConnected(ctx)
 	cancel()

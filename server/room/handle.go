@@ -158,6 +158,8 @@ func (r *Room) announce(p *participant, m *signaling.Publication) error {
 		return badValue("An Opus packet cannot have %d samples.", m.FrameSamples)
 	case m.LookAheadSamples < 0 || m.LookAheadSamples > 4800:
 		return badValue("A look-ahead of %d samples is not between 0 and 4800.", m.LookAheadSamples)
+	case !plausibleDelay(m.DelaySamples), !plausibleDelay(m.ClockErrorSamples):
+		return badValue("A delay of %d and a clock error of %d samples are not both between 0 and 48000.", m.DelaySamples, m.ClockErrorSamples)
 	}
 	if !p.announces.AllowN(r.cfg.Now(), 1) {
 		return tooFast("Too many publications at once.", 1)
@@ -169,6 +171,8 @@ func (r *Room) announce(p *participant, m *signaling.Publication) error {
 	r.broadcast(&publication, p)
 	return nil
 }
+
+func plausibleDelay(samples int) bool { return samples >= 0 && samples <= 48000 }
 
 // opusFrame tells whether one Opus packet can have so many samples at 48 kHz (RFC 6716, section 2.1.4).
 func opusFrame(samples int) bool {

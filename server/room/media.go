@@ -30,8 +30,9 @@ type Track struct {
 	input    *mixer.Input
 	limit    *limits.Rate
 	received atomic.Int64
-	dropped  atomic.Int64 // above the limit
-	strays   atomic.Int64 // of publications that were not announced: forwarded, not mixed
+	dropped  atomic.Int64                    // above the limit
+	source   atomic.Pointer[peer.Subscriber] // that delivers, or did last
+	strays   atomic.Int64                    // of publications that were not announced: forwarded, not mixed
 
 	announced atomic.Pointer[[]signaling.Publication] // the newest first, replaced by the room's goroutine
 
@@ -117,6 +118,8 @@ func (r *Room) openLink(p *participant) {
 		},
 		OnTrack: func(s *peer.Subscriber) { r.runSubscriber(p, s) },
 		OnState: func(state peer.State) { l.state.Store(&state) },
+
+		Channels: r.channels(p),
 	})
 	if err != nil {
 		r.log.Error("link not made", "participant", p.id, "error", err)
@@ -141,6 +144,7 @@ func (r *Room) runSubscriber(p *participant, s *peer.Subscriber) {
 	}
 	p.track.reading.Lock()
 	defer p.track.reading.Unlock()
+	p.track.source.Store(s)
 	r.guarded(func() {
 		if err := s.Run(p.track.deliver, r.cfg.Clock.Sample); err != nil {
 			r.log.Debug("track ended", "participant", p.id, "error", err)

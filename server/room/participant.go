@@ -56,6 +56,9 @@ type participant struct {
 	lostAt      time.Time     // zero while connected
 	restartedAt time.Time     // last ICE restart since the link worked; zero if none
 	starting    bool          // a new link is on its way
+	history     linkHistory   // of the link with it
+
+	dataChannels bool // its link may have some
 
 	mu   sync.Mutex
 	conn *signaling.Conn     // nil while lost
@@ -82,7 +85,7 @@ func (p *participant) describe(join *signaling.JoinRoom) {
 	if p.name == "" {
 		p.name = "?"
 	}
-	p.topology, p.receive = join.Topology, join.Receive
+	p.topology, p.receive, p.dataChannels = join.Topology, join.Receive, join.DataChannels
 	if p.topology == "" {
 		p.topology = signaling.TopologyAuto
 	}

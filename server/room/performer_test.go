@@ -48,6 +48,7 @@ type performer struct {
 	ended     sync.WaitGroup
 
 	mu       sync.Mutex
+	channels []peer.ChannelConfig
 	link     *peer.Link
 	links    int
 	received map[string][]packet.Packet // by origin
@@ -56,9 +57,12 @@ type performer struct {
 	last     *signaling.Closed
 }
 
-func (s *server) perform(m *signaling.JoinRoom) *performer {
+func (s *server) perform(m *signaling.JoinRoom) *performer { return s.performWith(m) }
+
+// performWith is perform with data channels.
+func (s *server) performWith(m *signaling.JoinRoom, channels ...peer.ChannelConfig) *performer {
 	s.t.Helper()
-	p := &performer{s: s, factory: newFactory(s.t), client: s.join(m), received: map[string][]packet.Packet{}}
+	p := &performer{s: s, channels: channels, factory: newFactory(s.t), client: s.join(m), received: map[string][]packet.Packet{}}
 	p.publisher = peer.NewPublisher(p.joined.ParticipantID)
 	p.newLink()
 	p.ended.Go(p.run)
@@ -71,7 +75,7 @@ func (s *server) perform(m *signaling.JoinRoom) *performer {
 
 func (p *performer) newLink() {
 	link, err := p.factory.NewLink(peer.LinkConfig{
-		LocalID: p.joined.ParticipantID, RemoteID: signaling.ServerID,
+		LocalID: p.joined.ParticipantID, RemoteID: signaling.ServerID, Channels: p.channels,
 		Send: func(s *signaling.Signal) { _ = p.currentConn().Send(s) },
 		OnTrack: func(sub *peer.Subscriber) {
 			_ = sub.Run(func(got *packet.Packet, _ time.Time) {

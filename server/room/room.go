@@ -47,6 +47,7 @@ type Room struct {
 	past         pastPackets
 	entries      *rate.Limiter
 	air          air
+	ticks        int // until now
 }
 
 func newRoom(reg *Registry, options Options) *Room {
@@ -173,6 +174,7 @@ func (r *Room) tick() {
 		}
 		r.watchLink(p, now)
 	}
+	r.reportLinks(now)
 	r.refreshAir()
 }
 

@@ -9,10 +9,11 @@ import (
 // What the estimator trusts and how fast it moves.
 const (
 	windowSpan   = 2 * time.Minute
-	windowSize   = 128
+	windowSize   = 512
 	slopeSpan    = 8 * time.Second // much shorter spans say more about jitter than about drift
 	slopeSamples = 8
 	excessFloor  = 500 * time.Microsecond
+	nearBest     = 16 // samples that come as near to the shortest round trip as any are trusted alike
 	maxSlope     = 500e-6 // no sound hardware or computer clock drifts more
 	slewRate     = 300e-6
 	stepAbove    = 50 * time.Millisecond
@@ -23,7 +24,7 @@ const (
 //
 // The ping with the shortest round trip of the last two minutes has the least queueing in it, so its
 // offset is trusted most (after the clock filter of RFC 5905, section 10), and the line is fitted
-// through those that come near it. Corrections are slewed, and stepped only above 50 ms.
+// through those that come near it: the more they are, the less the chance of one counts. Corrections are slewed, and stepped only above 50 ms.
 type Estimator struct {
 	epoch   time.Time
 	samples []sample
@@ -100,11 +101,16 @@ func (e *Estimator) next(old *line, now float64) *line {
 
 // fit is a weighted least-squares line through the samples, evaluated at now. A sample's error is at
 // most half of what its round trip exceeds the true one by, so weights fall with the square of the
-// excess over the shortest. The slope is held back towards zero until the samples span enough time.
+// excess over the shortest, measured in that of the best few. The slope is held back towards zero until the samples span enough time.
 func (e *Estimator) fit(now float64) (offset, slope, bestRTT float64) {
 	bestRTT = e.samples[0].rtt
 	for _, s := range e.samples {
 		bestRTT = min(bestRTT, s.rtt)
+	}
+	floor := max(float64(excessFloor), e.excess(bestRTT))
+	weight := func(excess float64) float64 {
+		near := 1 + excess/floor
+		return 1 / (near * near)
 	}
 	var sum, sumT, sumO float64
 	for _, s := range e.samples {
@@ -126,9 +132,23 @@ func (e *Estimator) fit(now float64) (offset, slope, bestRTT float64) {
 	return meanO + slope*(now-meanT), slope, bestRTT
 }
 
-func weight(excess float64) float64 {
-	e := (excess + float64(excessFloor)) / float64(excessFloor)
-	return 1 / (e * e)
+// excess is by how much the round trips of the best few samples exceed the shortest.
+func (e *Estimator) excess(bestRTT float64) float64 {
+	var best [nearBest]float64
+	kept := 0
+	for _, s := range e.samples {
+		at := kept
+		for at > 0 && best[at-1] > s.rtt {
+			at--
+		}
+		if at == nearBest {
+			continue
+		}
+		kept = min(kept+1, nearBest)
+		copy(best[at+1:kept], best[at:kept-1])
+		best[at] = s.rtt
+	}
+	return best[kept-1] - bestRTT
 }
 
 func (l *line) offsetAt(t float64) float64 {

@@ -1,12 +1,16 @@
 package jitter
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Timeline plays one publication at positions that the caller names, so that packets which came
 // late, but before their position was read, are in their place. One goroutine calls Frame, any may
 // call the others.
 type Timeline struct {
 	inbox    Inbox
+	late     atomic.Pointer[Inbox]
 	source   *source
 	counters counters
 	recent   recent
@@ -23,6 +27,15 @@ func NewTimeline(span time.Duration, dec Decoder) *Timeline {
 // Inbox returns the queue for packets.
 func (t *Timeline) Inbox() *Inbox { return &t.inbox }
 
+// Late returns a queue for another goroutine than that of Inbox, for packets that come on another way.
+func (t *Timeline) Late() *Inbox {
+	if late := t.late.Load(); late != nil {
+		return late
+	}
+	t.late.CompareAndSwap(nil, &Inbox{})
+	return t.late.Load()
+}
+
 // Stats returns the counters; the delays in it stay 0.
 func (t *Timeline) Stats() Stats { return t.counters.stats(&t.inbox) }
 
@@ -33,10 +46,9 @@ func (t *Timeline) Frame(pcm []float32, firstSample int64) {
 	if s.position() != firstSample {
 		s.seek(firstSample)
 	}
-	for r, payload := t.inbox.next(); r != nil; r, payload = t.inbox.next() {
-		t.started = true
-		s.accept(r.number, r.first, r.samples, payload)
-		t.inbox.done()
+	t.drain(&t.inbox)
+	if late := t.late.Load(); late != nil {
+		t.drain(late)
 	}
 	for len(pcm) > 0 {
 		n := min(len(pcm)/2, pieceSamples)
@@ -46,5 +58,14 @@ func (t *Timeline) Frame(pcm []float32, firstSample int64) {
 		if t.started {
 			s.account(n, &t.recent)
 		}
+	}
+}
+
+// drain stores what waits in an inbox.
+func (t *Timeline) drain(from *Inbox) {
+	for r, payload := from.next(); r != nil; r, payload = from.next() {
+		t.started = true
+		t.source.accept(r.number, r.first, r.samples, payload)
+		from.done()
 	}
 }

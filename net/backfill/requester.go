@@ -239,15 +239,21 @@ func (q *Requester) takePackets(message []byte, now time.Time) error {
 
 func (q *Requester) roomSample(now time.Time) int64 { return nsSample(q.cfg.RoomNS(now)) }
 
+// AskAgain has everything asked for once more, since the last message could not be sent.
+func (q *Requester) AskAgain() {
+	for _, h := range q.order {
+		h.waiting.Clear()
+		h.safe = 0
+	}
+}
+
 // Next returns the next message to send, borrowed until the next call, or false when there is none
 // now. It is called until it returns false, again some 20 ms later, and never while media is out.
 func (q *Requester) Next(roundTrip time.Duration, now time.Time) ([]byte, bool) {
 	q.message = q.message[:0]
 	if now.Sub(q.progress) > askAgain {
 		q.progress = now
-		for _, h := range q.order {
-			h.waiting.Clear()
-		}
+		q.AskAgain()
 	}
 	if q.tellSafe(now) {
 		return q.message, true

@@ -53,6 +53,7 @@ type lane struct {
 	program     half
 	pushed      atomic.Int64 // when the last packet came, in Unix ns
 	retired     atomic.Bool
+	filled      bool // its first packet was sent later; guarded by Mixer.mu
 }
 
 // half is a lane's decoder for one bus; only that bus closes it.
@@ -148,6 +149,22 @@ func (i *Input) open(id packet.PublicationID) *lane {
 	m := i.mixer
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	l := i.laneLocked(id) // backfill may have been here before
+	if l != nil {
+		l.filled = false
+		i.lanes = slices.DeleteFunc(i.lanes, func(other *lane) bool { return other == l })
+	} else if l = i.newLaneLocked(id); l == nil {
+		return nil
+	}
+	i.lanes = append(i.lanes, l)
+	i.newest.Store(l)
+	m.rebuildLocked()
+	return l
+}
+
+// newLaneLocked makes a lane with decoders of its own.
+func (i *Input) newLaneLocked(id packet.PublicationID) *lane {
+	m := i.mixer
 	if m.closed || i.removed {
 		return nil
 	}
@@ -168,9 +185,6 @@ func (i *Input) open(id packet.PublicationID) *lane {
 		timeline:    jitter.NewTimeline(m.cfg.ProgramDelay+storeMargin, program),
 	}
 	l.live.decoder, l.program.decoder = live, program
-	i.lanes = append(i.lanes, l)
-	i.newest.Store(l)
-	m.rebuildLocked()
 	return l
 }
 

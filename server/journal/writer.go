@@ -1,0 +1,255 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"gasso/net/backfill"
+	"gasso/net/packet"
+)
+
+// Writer keeps one publication. It is the backfill.Book of it; its methods may be called from any
+// goroutine.
+type Writer struct {
+	keeper *Keeper
+	header Header
+	name   string
+
+	// State of the keeper's goroutine.
+	file     *os.File
+	size     int64
+	used     time.Time
+	release  func()
+	unsynced backfill.Set // written since the last fsync
+
+	// Guarded by keeper.mu.
+	loaded       bool         // what is on disk is known; changes on the keeper's goroutine
+	received     backfill.Set // arrived
+	safe         backfill.Set // on disk, or wanted by nobody
+	lost         backfill.Set // arrived and could not be written
+	newest       int64        // number, -1 before the first,
+	newestSample int64        // and its first sample
+}
+
+// Append queues a packet to be written, once for each number. It never blocks and allocates nothing as
+// long as numbers come in order; what finds the queue full is dropped, counted and so still missing.
+func (w *Writer) Append(p *packet.Packet) {
+	if !storable(p) {
+		return
+	}
+	k := w.keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if p.Number > w.newest {
+		w.newest, w.newestSample = p.Number, p.FirstSample
+	}
+	if w.received.Has(p.Number) {
+		return
+	}
+	if kept := k.kept && !k.closed; kept && !k.pushLocked(w, p) {
+		k.journal.dropped.Add(1)
+		return
+	} else if !kept {
+		addFilling(&w.safe, p.Number)
+	}
+	addFilling(&w.received, p.Number)
+	if k.byteHead-k.byteTail >= wakeAt {
+		k.wakeUp()
+	}
+}
+
+// Missing adds to dst what of r has not arrived. Until the disk was read that is nothing.
+func (w *Writer) Missing(r backfill.Range, dst *backfill.Set) {
+	w.keeper.mu.Lock()
+	defer w.keeper.mu.Unlock()
+	if w.loaded {
+		w.received.Missing(r, dst)
+	}
+}
+
+// Newest returns the highest number that arrived and its first sample, -1 before the first.
+func (w *Writer) Newest() (number, firstSample int64) {
+	w.keeper.mu.Lock()
+	defer w.keeper.mu.Unlock()
+	return w.newest, w.newestSample
+}
+
+// Safe adds to dst what is on disk, and what nobody wants to keep.
+func (w *Writer) Safe(dst *backfill.Set) {
+	w.keeper.mu.Lock()
+	defer w.keeper.mu.Unlock()
+	for _, r := range w.safe.Ranges() {
+		dst.Add(r)
+	}
+}
+
+// Kept tells whether packets are kept now.
+func (w *Writer) Kept() bool {
+	w.keeper.mu.Lock()
+	defer w.keeper.mu.Unlock()
+	return w.keeper.kept
+}
+
+// addFilling adds a number; a set that is full gives up its oldest gap.
+func addFilling(s *backfill.Set, number int64) {
+	addRange(s, backfill.Range{First: number, Last: number})
+}
+
+func addRange(s *backfill.Set, r backfill.Range) {
+	if !s.Add(r) {
+		s.FillOldest()
+		s.Add(r)
+	}
+}
+
+// load reads what is on disk of the publication, cuts off a torn end, and makes sure that the rest is
+// there for good.
+func (w *Writer) load() error {
+	found, newest, newestSample := backfill.Set{}, int64(-1), int64(0)
+	err := w.openExisting()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil {
+		s, err := scan(w.file, func(p *packet.Packet, _ int64) error {
+			addFilling(&found, p.Number)
+			if p.Number > newest {
+				newest, newestSample = p.Number, p.FirstSample
+			}
+			return nil
+		})
+		if err := w.endLoad(s, err); err != nil {
+			return err
+		}
+	}
+	w.keeper.mu.Lock()
+	defer w.keeper.mu.Unlock()
+	w.loaded = true
+	for _, r := range found.Ranges() {
+		addRange(&w.received, r)
+		addRange(&w.safe, r)
+	}
+	if newest > w.newest {
+		w.newest, w.newestSample = newest, newestSample
+	}
+	return nil
+}
+
+// openExisting opens the publication's file when there is one.
+func (w *Writer) openExisting() error {
+	release := w.keeper.journal.hold(w.name)
+	f, err := w.keeper.journal.root.OpenFile(w.name, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		release()
+		return fmt.Errorf("open file of the journal: %w", err)
+	}
+	w.file, w.release = f, release
+	return nil
+}
+
+// endLoad closes a file that was scanned. One without a header is put aside.
+func (w *Writer) endLoad(s Scan, scanned error) error {
+	j := w.keeper.journal
+	defer w.release()
+	var err error
+	switch {
+	case errors.Is(scanned, errNoHeader):
+		j.cfg.Log.Warn("file of the journal has no header and is put aside", "file", w.name)
+		err = j.root.Rename(w.name, strings.TrimSuffix(w.name, suffix)+"-damaged"+suffix)
+	case scanned != nil:
+		err = scanned
+	default:
+		if s.Torn > 0 {
+			err = w.file.Truncate(s.Intact)
+			j.account(w.keeper.room, -s.Torn)
+		}
+		if s.Torn > 0 || s.Damaged > 0 {
+			j.cfg.Log.Warn("file of the journal was damaged", "file", w.name, "torn_bytes", s.Torn, "damaged_bytes", s.Damaged)
+		}
+		err = errors.Join(err, w.file.Sync())
+	}
+	err = errors.Join(err, w.file.Close())
+	w.file = nil
+	if err != nil {
+		return fmt.Errorf("read file of the journal: %w", err)
+	}
+	return nil
+}
+
+// openFile opens the publication's file to write, a new one with its header.
+func (w *Writer) openFile() error {
+	j := w.keeper.journal
+	err := w.openExisting()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return w.createFile()
+	case err != nil:
+		return err
+	}
+	w.size, err = w.file.Seek(0, io.SeekEnd)
+	if err != nil {
+		_ = w.file.Close()
+		w.file = nil
+		w.release()
+		return fmt.Errorf("open file of the journal: %w", err)
+	}
+	w.used = j.cfg.Now()
+	return nil
+}
+
+func (w *Writer) createFile() error {
+	j := w.keeper.journal
+	header, err := encodeHeader(&w.header)
+	if err != nil {
+		return err
+	}
+	if err := j.reserve(w.keeper.room, int64(len(header))); err != nil {
+		return err
+	}
+	folder := path.Dir(w.name)
+	if err := j.root.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("make folder of the journal: %w", err)
+	}
+	release := j.hold(w.name)
+	f, err := j.root.OpenFile(w.name, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		release()
+		return fmt.Errorf("make file of the journal: %w", err)
+	}
+	n, err := f.Write(header)
+	if err == nil {
+		err = j.syncFolder(folder)
+	}
+	if err != nil {
+		release()
+		return errors.Join(fmt.Errorf("write header of the journal: %w", err), f.Close(), j.root.Remove(w.name))
+	}
+	w.file, w.release, w.size, w.used = f, release, int64(n), j.cfg.Now()
+	j.account(w.keeper.room, w.size)
+	return nil
+}
+
+// write appends whole records. After a failure the file is as before.
+func (w *Writer) write(records []byte) error {
+	j := w.keeper.journal
+	if err := j.reserve(w.keeper.room, int64(len(records))); err != nil {
+		return err
+	}
+	if _, err := w.file.Write(records); err != nil {
+		err = fmt.Errorf("write journal: %w", err)
+		if cut := w.file.Truncate(w.size); cut != nil {
+			err = errors.Join(err, fmt.Errorf("cut journal: %w", cut))
+		}
+		return err
+	}
+	w.size += int64(len(records))
+	w.used = j.cfg.Now()
+	j.account(w.keeper.room, int64(len(records)))
+	return nil
+}

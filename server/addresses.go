@@ -63,10 +63,13 @@ func (c *Config) tcpPort() (int, error) {
 	}
 }
 
-// proxies are the networks of BehindProxy; a bare address counts as a network of one.
-func (c *Config) proxies() ([]netip.Prefix, error) {
+// proxies are the networks of BehindProxy.
+func (c *Config) proxies() ([]netip.Prefix, error) { return networks(c.BehindProxy) }
+
+// networks reads networks; a bare address counts as a network of one.
+func networks(texts []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
-	for _, s := range c.BehindProxy {
+	for _, s := range texts {
 		if a, err := netip.ParseAddr(s); err == nil {
 			networks = append(networks, netip.PrefixFrom(a, a.BitLen()))
 			continue

@@ -30,7 +30,14 @@ type Config struct {
 	ACME        ACME          `koanf:"acme"`
 	Limits      Limits        `koanf:"limits"`
 	ICEServers  []ICEServer   `koanf:"ice-servers"`
-	Rooms       []RoomConfig  `koanf:"rooms"`
+
+	TURNListen     string   `koanf:"turn-listen"`      // PORT or HOST:PORT over UDP and TCP; "" is 3478, or any port when others are any; "off" is none
+	TURNTLS        string   `koanf:"turn-tls"`         // PORT or HOST:PORT over TLS; "" is 5349 where there is TLS; "off" is none
+	TURNRelayPorts string   `koanf:"turn-relay-ports"` // MIN-MAX of UDP
+	TURNSecret     string   `koanf:"turn-secret"`      // shared with the TURN servers of ICEServers that have no credentials
+	TURNAllow      []string `koanf:"turn-allow"`       // private networks that may be relayed to
+
+	Rooms []RoomConfig `koanf:"rooms"`
 
 	Log *slog.Logger `koanf:"-"` // where the server logs; discarded when nil
 
@@ -71,8 +78,8 @@ type RoomConfig struct {
 func Default() Config {
 	return Config{
 		Data: "gasso-data", RTCUDP: "10000", FFmpeg: "ffmpeg", Delay: time.Second,
-		LogFormat: "text",
-		ACME:      ACME{URL: "https://acme-v02.api.letsencrypt.org/directory"},
-		Limits:    Limits{Rooms: 32, Participants: 32, MemoryMB: 2048, PacketsPerSecond: 2000},
+		LogFormat: "text", TURNRelayPorts: "49152-49407",
+		ACME:   ACME{URL: "https://acme-v02.api.letsencrypt.org/directory"},
+		Limits: Limits{Rooms: 32, Participants: 32, MemoryMB: 2048, PacketsPerSecond: 2000},
 	}
 }

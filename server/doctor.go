@@ -41,6 +41,7 @@ func Examine(ctx context.Context, cfg Config) []Check {
 			checkOf("http", func() (string, error) { return examineTCP("http", cfg.httpAddress()) }),
 			checkOf("ops", func() (string, error) { return examineTCP("ops", cfg.opsAddress()) }),
 			checkOf("media", func() (string, error) { return examineMedia(&cfg) }),
+			checkOf("turn", func() (string, error) { return examineTURN(&cfg) }),
 			checkOf("udp", examineUDP))
 	}
 	return append(checks,

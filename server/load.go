@@ -42,6 +42,11 @@ func AddFlags(f *pflag.FlagSet) {
 	f.Bool("dev", false, "this machine only, open room demo, prints its links")
 	f.String("ffmpeg", d.FFmpeg, "`PATH` of ffmpeg, or off")
 	f.Duration("program-delay", d.Delay, "how far the program is behind live")
+	f.String("turn-listen", "", "relay `PORT` over UDP and TCP, or off (default 3478)")
+	f.String("turn-tls", "", "relay `PORT` over TLS, or off (default 5349 where the server ends TLS)")
+	f.String("turn-relay-ports", d.TURNRelayPorts, "UDP ports (`MIN-MAX`) of relayed addresses")
+	f.String("turn-secret", "", "`SECRET` shared with other TURN servers (coturn's static-auth-secret); better in the file or GASSO_TURN_SECRET")
+	f.StringSlice("turn-allow", nil, "private network (`CIDR`) that may be relayed to")
 	f.String("log-level", "info", "debug, info, warn or error (`LEVEL`)")
 	f.String("log-format", d.LogFormat, "text or json (`FORMAT`)")
 	f.String("acme-url", d.ACME.URL, "directory `URL` of the certificate authority")
@@ -156,7 +161,7 @@ func textValue(key, value string) any {
 			return []any{}
 		}
 		return []any{map[string]any{"urls": strings.Split(value, ",")}}
-	case "announce", "behind-proxy":
+	case "announce", "behind-proxy", "turn-allow":
 		if value == "" {
 			return []string{}
 		}

@@ -12,6 +12,9 @@ import (
 func (s *Server) opsHandler() http.Handler {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newRoomMetrics(s))
+	if s.turn != nil {
+		metrics.MustRegister(turnMetrics{s.turn})
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))

@@ -129,15 +129,6 @@ func (s *Server) newBroadcast(r *room.Room) room.Broadcast {
 	return b
 }
 
-// transportOptions is what performers are told about reaching others.
-func (s *Server) transportOptions() signaling.TransportOptions {
-	options := signaling.TransportOptions{Loopback: s.cfg.Dev}
-	for _, ice := range s.cfg.ICEServers {
-		options.ICEServers = append(options.ICEServers, signaling.ICEServer(ice))
-	}
-	return options
-}
-
 // Link is one printed line: who it is for and where it leads.
 type Link struct{ For, URL string }
 

@@ -16,11 +16,11 @@ import (
 	"gasso/assets/listener"
 	"gasso/net/clocksync"
 	"gasso/net/peer"
-	"gasso/net/signaling"
 	"gasso/server/invite"
 	"gasso/server/limits"
 	"gasso/server/room"
 	"gasso/server/state"
+	"gasso/server/turnserver"
 )
 
 // Server is one companion server.
@@ -40,9 +40,13 @@ type Server struct {
 	gate     *gate
 	mux      *peer.Mux
 	media    *peer.Factory
+	turn     *turnserver.Server   // nil: no relay
+	split    *turnserver.Splitter // nil: the public port is HTTP's alone
 	registry *room.Registry
 
 	public, ops, control net.Listener // ops may be nil
+	turnPorts            struct{ plain, tls int }
+	turnSecret           []byte
 
 	draining atomic.Bool
 	closers  []func() error // undone in reverse order
@@ -66,7 +70,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Log, clock: clocksync.NewAnchor(time.Now()),
 		open: map[string]bool{}, broadcasts: map[string]*broadcast{}, statuses: map[string]cachedStatus{},
 	}
-	for _, step := range []func() error{s.openFolder, s.openSockets, s.openTLS, s.openMedia, s.openPages, s.openRooms} {
+	for _, step := range []func() error{s.openFolder, s.openSockets, s.openTLS, s.openMedia, s.openTURN, s.openPages, s.openRooms} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
@@ -187,7 +191,6 @@ func (s *Server) openRooms() error {
 	if err != nil {
 		return err
 	}
-	transport := s.transportOptions()
 	s.registry = room.NewRegistry(room.Config{
 		Clock: s.clock, Authorizer: s.gate, Media: s.media,
 		Limits: limits.New(limits.Config{
@@ -196,7 +199,7 @@ func (s *Server) openRooms() error {
 			MemoryUsed: s.cfg.memoryUsed,
 		}),
 		NewBroadcast: s.newBroadcast, CheckOrigin: s.sameOrigin, ResumeKey: resumeKey,
-		Transport:    func(string) signaling.TransportOptions { return transport },
+		Transport:    s.transportOptions,
 		ProgramDelay: s.cfg.Delay, Log: s.log,
 	})
 	s.closers = append(s.closers, s.closeRooms)
@@ -230,7 +233,7 @@ func (s *Server) Run(ctx context.Context) error {
 	serve := func(h *http.Server, l net.Listener) {
 		wg.Go(func() {
 			var err error
-			if h.TLSConfig != nil {
+			if h.TLSConfig != nil && s.split == nil {
 				err = h.ServeTLS(l, "", "")
 			} else {
 				err = h.Serve(l)
@@ -241,14 +244,18 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	servers := []*http.Server{public, newHTTPServer(s.controlHandler(), s.log)}
-	serve(public, s.public)
+	if s.split != nil {
+		serve(public, s.split.HTTP())
+	} else {
+		serve(public, s.public)
+	}
 	serve(servers[1], s.control)
 	if s.ops != nil {
 		servers = append(servers, newHTTPServer(s.opsHandler(), s.log))
 		serve(servers[2], s.ops)
 	}
 	var err error
-	s.log.Info("server runs", "http", s.public.Addr().String(), "base", s.base, "udp", s.mux.UDPPorts(), "tcp", s.mux.TCPPort())
+	s.log.Info("server runs", "http", s.public.Addr().String(), "base", s.base, "udp", s.mux.UDPPorts(), "tcp", s.mux.TCPPort(), "turn", s.turnPorts.plain)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:

@@ -17,7 +17,7 @@ func (c *Config) Validate() error {
 	var problems []error
 	for _, check := range []func() error{
 		c.checkFolder, c.checkHTTP, c.checkPlain, c.checkOps, c.checkPorts, c.checkAnnounce, c.checkTLS,
-		c.checkPublicURL, c.checkProgram, c.checkLimits, c.checkICE, c.checkRooms,
+		c.checkPublicURL, c.checkProgram, c.checkLimits, c.checkICE, c.checkTURN, c.checkRooms,
 	} {
 		if err := check(); err != nil {
 			problems = append(problems, err)
@@ -174,8 +174,8 @@ func (c *Config) checkICE() error {
 			if !ok || rest == "" || scheme != "stun" && scheme != "stuns" && scheme != "turn" && scheme != "turns" {
 				return fmt.Errorf("ice-servers: %q is neither STUN nor TURN: use stun:HOST:PORT or turn:HOST:PORT", u)
 			}
-			if strings.HasPrefix(scheme, "turn") && (s.Username == "" || s.Credential == "") {
-				return fmt.Errorf("ice-servers: %q needs username and credential: write it in the configuration file", u)
+			if strings.HasPrefix(scheme, "turn") && (s.Username == "" || s.Credential == "") && (s.Username != "" || c.TURNSecret == "") {
+				return fmt.Errorf("ice-servers: %q needs username and credential, or turn-secret: write them in the configuration file", u)
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func NewMux(cfg MuxConfig) (*Mux, error) {
 // announce finds the local address behind an announced one and listens on it alone: a rule for all
 // addresses would give the announced one to whichever interface comes first.
 func (m *Mux) announce(announced netip.Addr) error {
-	local, err := localAddressFor(announced, m.cfg.Loopback)
+	local, err := LocalAddressFor(announced, m.cfg.Loopback)
 	if err != nil {
 		return fmt.Errorf("find the local address for announced address %s: %w", announced, err)
 	}
@@ -107,9 +107,9 @@ func (m *Mux) announce(announced netip.Addr) error {
 	return nil
 }
 
-// localAddressFor returns announced itself when an interface has it, else the address from which
+// LocalAddressFor returns announced itself when an interface has it, else the address from which
 // this machine would send there. Nothing is sent.
-func localAddressFor(announced netip.Addr, loopback bool) (netip.Addr, error) {
+func LocalAddressFor(announced netip.Addr, loopback bool) (netip.Addr, error) {
 	if loopback {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
 	}

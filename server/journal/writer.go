@@ -49,14 +49,15 @@ func (w *Writer) Append(p *packet.Packet) {
 	if p.Number > w.newest {
 		w.newest, w.newestSample = p.Number, p.FirstSample
 	}
-	if w.received.Has(p.Number) {
+	if k.closed || w.received.Has(p.Number) {
 		return
 	}
-	if kept := k.kept && !k.closed; kept && !k.pushLocked(w, p) {
+	switch {
+	case !k.kept:
+		addFilling(&w.safe, p.Number) // nobody wants it kept
+	case !k.pushLocked(w, p):
 		k.journal.dropped.Add(1)
 		return
-	} else if !kept {
-		addFilling(&w.safe, p.Number)
 	}
 	addFilling(&w.received, p.Number)
 	if k.byteHead-k.byteTail >= wakeAt {

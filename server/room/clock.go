@@ -14,7 +14,7 @@ func (r *Room) channels(p *participant) []peer.ChannelConfig {
 	if !p.dataChannels {
 		return nil
 	}
-	return []peer.ChannelConfig{r.clockChannel()}
+	return append([]peer.ChannelConfig{r.clockChannel()}, r.backfillChannel(p)...)
 }
 
 // clockChannel answers pings with room time. An answer that cannot be sent is left out: the client asks

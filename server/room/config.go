@@ -13,6 +13,7 @@ import (
 
 	"gasso/net/peer"
 	"gasso/net/signaling"
+	"gasso/server/journal"
 	"gasso/server/limits"
 )
 
@@ -77,6 +78,7 @@ type Config struct {
 	Media        Media                                                 // nil: signaling only
 	Limits       *limits.Guard                                         // nil: no limits
 	NewBroadcast func(*Room) Broadcast                                 // nil: rooms never go on air
+	Journal      *journal.Journal                                      // nil: nothing is kept, and nothing sent later
 	Transport    func(participantID string) signaling.TransportOptions // nil: nothing to tell
 	CheckOrigin  func(*http.Request) bool                              // nil: same host only
 	ResumeKey    []byte                                                // keeps resume secrets valid over a restart; random when empty

@@ -28,6 +28,7 @@ const restartPatience = 15 * time.Second
 type Track struct {
 	forward  *sfu.Track
 	input    *mixer.Input
+	shelf    *shelf // nil: nothing is kept
 	limit    *limits.Rate
 	received atomic.Int64
 	dropped  atomic.Int64                    // above the limit
@@ -51,6 +52,7 @@ func (r *Room) newTrack(participantID string) *Track {
 		forward: r.forwarder.Publish(participantID), input: r.mixer.AddInput(participantID),
 		limit: r.cfg.Limits.Packets(),
 	}
+	t.shelf = r.newShelf(participantID, t.input)
 	t.announced.Store(&[]signaling.Publication{})
 	return t
 }
@@ -60,6 +62,7 @@ func (t *Track) announce(publication signaling.Publication) {
 	others := slices.DeleteFunc(slices.Clone(*t.announced.Load()), func(p signaling.Publication) bool { return p.ID == publication.ID })
 	known := append([]signaling.Publication{publication}, others...)
 	known = known[:min(len(known), maxAnnounced)]
+	t.shelf.announce(&publication)
 	t.announced.Store(&known)
 }
 
@@ -87,6 +90,7 @@ func (t *Track) deliver(p *packet.Packet, arrival time.Time) {
 		return
 	}
 	t.input.Push(p, arrival)
+	t.shelf.Append(p)
 }
 
 // mediaLink is the media connection with one participant.
@@ -256,6 +260,7 @@ func (r *Room) closeMedia(p *participant) {
 	r.forwarder.Remove(p.id)
 	if p.track != nil {
 		r.mixer.RemoveInput(p.id)
+		p.track.shelf.close()
 		r.past.dropped += p.track.dropped.Load()
 		r.past.strays += p.track.strays.Load()
 	}

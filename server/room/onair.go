@@ -45,6 +45,7 @@ func (r *Room) setOnAir(live bool) error {
 	if !live {
 		r.air.broadcast.Stop()
 		r.air.live, r.air.sinceMS = false, 0
+		r.keepOnAir()
 		r.log.Info("broadcast stopped")
 		return nil
 	}
@@ -53,8 +54,18 @@ func (r *Room) setOnAir(live bool) error {
 		return fmt.Errorf("start broadcast: %w", err)
 	}
 	r.air.live, r.air.sinceMS = true, r.cfg.Now().UnixMilli()
+	r.keepOnAir()
 	r.log.Info("broadcast started")
 	return nil
+}
+
+// keepOnAir tells everybody's shelf whether the room is on air.
+func (r *Room) keepOnAir() {
+	for _, p := range r.order {
+		if p.track != nil {
+			p.track.shelf.setOnAir(r.air.live)
+		}
+	}
 }
 
 // airState is how the broadcast is now.
@@ -66,6 +77,9 @@ func (r *Room) airState() signaling.OnAirState {
 		if s.Problem == "" {
 			s.Problem = b.Problem
 		}
+	}
+	if r.cfg.Journal != nil && s.Problem == "" {
+		s.Problem = r.cfg.Journal.Problem(r.id)
 	}
 	return s
 }

@@ -29,6 +29,8 @@ type ParticipantStatus struct {
 	PacketsReceived int64                   `json:"packetsReceived"`
 	PacketsDropped  int64                   `json:"packetsDropped"`     // above the limit
 	Unannounced     int64                   `json:"packetsUnannounced"` // of publications that were not announced: forwarded, not mixed
+	Backfilled      int64                   `json:"packetsBackfilled"`  // sent later
+	BackfillRefused int64                   `json:"backfillRefused"`    // messages and packets of backfill that nobody asked for, or that cannot be
 	Strip           *signaling.StripChanged `json:"strip,omitempty"`
 	Level           *signaling.Level        `json:"level,omitempty"` // in the program, while it runs
 }
@@ -97,6 +99,9 @@ func participantStatus(p *participant, levels *signaling.Levels) ParticipantStat
 	}
 	if p.track != nil {
 		ps.PacketsReceived, ps.PacketsDropped, ps.Unannounced = p.track.received.Load(), p.track.dropped.Load(), p.track.strays.Load()
+		later := p.track.shelf.stats()
+		ps.Backfilled = later.Packets
+		ps.BackfillRefused = later.Strays + later.Lies + later.Refused + later.Excess + later.Malformed
 		strip := p.strip
 		ps.Strip = &strip
 	}

@@ -130,11 +130,7 @@ func (l *Link) unwrap(reference int64) time.Duration {
 }
 
 func (l *Link) noteBase(delay time.Duration, now time.Time) {
-	second := now.UnixNano() / int64(baseBucket)
-	b := &l.base[second%baseBuckets]
-	if b.second != second || delay < b.delay {
-		*b = leastDelay{second, delay}
-	}
+	grew(&l.base, delay, now)
 }
 
 // Rebase takes the present delay for that of the way itself: it changed, or others fill its queue.
@@ -174,13 +170,7 @@ func (l *Link) Report(now time.Time) (r Report) {
 	if !ok {
 		return r
 	}
-	base, second := least, now.UnixNano()/int64(baseBucket)
-	for i := range l.base {
-		if b := &l.base[i]; b.second > second-baseBuckets && b.delay < base {
-			base = b.delay
-		}
-	}
-	r.Queue = least - base
+	r.Queue = grew(&l.base, least, now)
 	return r
 }
 

@@ -1,0 +1,190 @@
+package congestion
+
+import "time"
+
+// Level says what a receiver does without, since its downlink carries no more.
+type Level int
+
+// The levels. Each spares more than the one before.
+const (
+	LevelFull   Level = iota // both paths of everybody
+	LevelDirect              // no second path: what comes directly is not forwarded
+	LevelMix                 // one small mix in place of everybody
+)
+
+// What a Downlink goes by.
+const (
+	downQueue    = 20 * time.Millisecond
+	downLoss     = 0.08
+	downFew      = 4 // packets of a source in one look
+	downMost     = 0.7
+	downPatience = time.Second           // of suffering before the first step
+	downSettles  = 2 * time.Second       // until a step shows its effect
+	downCalm     = 15 * time.Second      // before a step back
+	downLongest  = 5 * time.Minute       // before it, when it failed again and again
+	downRelapse  = 10 * time.Second      // suffering so soon after a step back makes it a failure
+	downRTT      = 15 * time.Millisecond // more than usual: the own network is busy
+	downForgets  = 1500 * time.Millisecond
+)
+
+// Source is what came from one origin on one path since the look before.
+type Source struct {
+	Origin   string
+	Direct   bool
+	Came     int
+	Expected int           // packets of which it is known whether they came
+	Lost     int           // of these
+	Delay    time.Duration // the least, from any fixed moment
+}
+
+// Surroundings are what else tells of the own network.
+type Surroundings struct {
+	RTT           time.Duration // to the server; 0 while unknown
+	UplinkLimited bool          // the own uplink is full, which makes round trips longer too
+	MayDrop       bool          // there are second paths to do without
+}
+
+type sourceKey struct {
+	origin string
+	direct bool
+}
+
+type sourceState struct {
+	seen time.Time
+	base [baseBuckets]leastDelay
+}
+
+// Downlink finds out whether a receiver's own network carries what is sent to it, and what to do without. It
+// takes for its own what several origins suffer at once, or what one suffers while the round trip to the
+// server grows. One goroutine at a time.
+type Downlink struct {
+	level        Level
+	sources      map[sourceKey]*sourceState
+	rtt          [baseBuckets]leastDelay
+	suffersSince time.Time
+	calmSince    time.Time
+	changed      time.Time
+	returned     time.Time // of the last step back
+	wait         time.Duration
+	now          time.Time
+}
+
+// NewDownlink starts with everything.
+func NewDownlink() *Downlink {
+	return &Downlink{sources: map[sourceKey]*sourceState{}, wait: downCalm}
+}
+
+// Level is what to do without now.
+func (d *Downlink) Level() Level { return d.level }
+
+// Look takes what came, about four times a second.
+func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Level {
+	d.now = now
+	suffers, known := d.suffers(sources, around)
+	switch {
+	case !known:
+		return d.level
+	case !suffers:
+		d.suffersSince = time.Time{}
+		if d.calmSince.IsZero() {
+			d.calmSince = now
+		}
+		if d.level > LevelFull && now.Sub(d.calmSince) >= d.wait {
+			d.back(around)
+		}
+		return d.level
+	}
+	d.calmSince = time.Time{}
+	if d.suffersSince.IsZero() {
+		d.suffersSince = now
+	}
+	if now.Sub(d.suffersSince) >= downPatience && now.Sub(d.changed) >= downSettles && d.level < LevelMix {
+		d.further(around)
+	}
+	return d.level
+}
+
+func (d *Downlink) further(around Surroundings) {
+	if !d.returned.IsZero() && d.now.Sub(d.returned) < downRelapse {
+		d.wait = min(2*d.wait, downLongest)
+	}
+	if d.level++; d.level == LevelDirect && !around.MayDrop {
+		d.level = LevelMix
+	}
+	d.changed, d.suffersSince = d.now, time.Time{}
+}
+
+func (d *Downlink) back(around Surroundings) {
+	if !d.returned.IsZero() && d.now.Sub(d.returned) > downLongest {
+		d.wait = downCalm
+	}
+	if d.level--; d.level == LevelDirect && !around.MayDrop {
+		d.level = LevelFull
+	}
+	d.changed, d.returned, d.calmSince = d.now, d.now, time.Time{}
+}
+
+// suffers weighs the sources.
+func (d *Downlink) suffers(sources []Source, around Surroundings) (suffers, known bool) {
+	total, bad := 0, 0
+	origins := map[string]bool{}
+	for i := range sources {
+		s := &sources[i]
+		if s.Came < downFew && s.Lost < downFew {
+			continue
+		}
+		total++
+		if d.sourceSuffers(s) {
+			bad++
+			origins[s.Origin] = true
+		}
+	}
+	slow := d.roundTripGrew(around)
+	for key, state := range d.sources {
+		if d.now.Sub(state.seen) > time.Minute {
+			delete(d.sources, key)
+		}
+	}
+	if total == 0 {
+		return false, false
+	}
+	if float64(bad) < downMost*float64(total) {
+		return false, true
+	}
+	return len(origins) > 1 || slow && !around.UplinkLimited, true
+}
+
+// sourceSuffers compares a source with what it was in the last 10 s.
+func (d *Downlink) sourceSuffers(s *Source) bool {
+	key := sourceKey{s.Origin, s.Direct}
+	state := d.sources[key]
+	if state == nil || d.now.Sub(state.seen) > downForgets {
+		state = &sourceState{} // a way that rested may have changed
+		d.sources[key] = state
+	}
+	state.seen = d.now
+	if s.Came > 0 && grew(&state.base, s.Delay, d.now) > downQueue {
+		return true
+	}
+	return s.Expected >= downFew && float64(s.Lost) > downLoss*float64(s.Expected)
+}
+
+func (d *Downlink) roundTripGrew(around Surroundings) bool {
+	return around.RTT > 0 && grew(&d.rtt, around.RTT, d.now) > downRTT
+}
+
+// grew is by how much a delay is longer than the least in 10 s, which it may become.
+func grew(base *[baseBuckets]leastDelay, delay time.Duration, now time.Time) time.Duration {
+	second := now.UnixNano() / int64(baseBucket)
+	b := &base[second%baseBuckets]
+	if b.second != second || delay < b.delay {
+		*b = leastDelay{second, delay}
+	}
+	least := delay
+	for i := range base {
+		if b := &base[i]; b.second > second-baseBuckets {
+			least = min(least, b.delay)
+		}
+	}
+	return delay - least
+}

@@ -25,6 +25,7 @@ type desktopOptions struct {
 	join                bool
 	name, input, output string
 	topology, lang      string
+	connection          connectionOptions
 }
 
 func (o *desktopOptions) addFlags(f *pflag.FlagSet) {
@@ -33,6 +34,7 @@ func (o *desktopOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.input, "input", "", "device[:ID] | file:PATH[?loop] | tone:HZ | silence (this time only)")
 	f.StringVar(&o.output, "output", "", "device[:ID] | file:PATH.wav | null (this time only)")
 	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "how sound travels: auto (both ways) | p2p (directly) | sfu (through the server)")
+	o.connection.addFlags(f)
 	f.StringVar(&o.lang, "lang", "", "ja | en (default from the settings, then from the system)")
 }
 
@@ -51,12 +53,18 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 	if err != nil {
 		return err
 	}
+	if err := o.connection.apply(&session.Config{}); err != nil {
+		return err
+	}
 	if err := hasDisplay(); err != nil {
 		return err
 	}
 	store, err := o.settings(log)
 	if err != nil {
 		return err
+	}
+	if o.connection.ca == "" {
+		o.connection.ca = store.Get().CAFile
 	}
 	model, err := wasm.RNNoise()
 	if err != nil {
@@ -65,11 +73,15 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 	return ui.Run(ui.Options{
 		Backend: ui.Backend{
 			Join: func(r ui.JoinRequest) (ui.Engine, error) {
-				engine, err := session.New(session.Config{
+				cfg := session.Config{
 					Server: r.Server, Room: r.Room, Name: r.Name, Token: r.Token, Input: r.Input, Output: r.Output,
 					SoundSystem: r.SoundSystem, FallBack: true, Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks,
 					Processing: r.Processing, NoiseModel: model, CPULimitPercent: r.CPULimitPercent, Log: log,
-				})
+				}
+				if err := o.connection.apply(&cfg); err != nil {
+					return nil, err
+				}
+				engine, err := session.New(cfg)
 				if err != nil {
 					return nil, err
 				}

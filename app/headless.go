@@ -31,6 +31,7 @@ type headlessOptions struct {
 	bitrate, cpuLimit                 int
 	duration                          time.Duration
 	stats                             string
+	connection                        connectionOptions
 }
 
 func newHeadlessCommand(out, errs io.Writer, verbose *bool) *cobra.Command {
@@ -73,6 +74,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.onAir, "on-air", false, "start the broadcast once joined (hosts)")
 	f.IntVar(&o.bitrate, "bitrate", 0, "bit/s of the encoder, 6000 to 510000; 0 chooses")
 	f.IntVar(&o.cpuLimit, "cpu-limit", 0, "percent of one core, 10 to 400, that quality is lowered for; 0 sets no limit")
+	o.connection.addFlags(f)
 	f.DurationVar(&o.duration, "duration", 0, "leave after this time; 0 stays")
 	f.StringVar(&o.stats, "stats", "", "write a JSON object a second to this file; docs/development.md tells the fields")
 }
@@ -92,6 +94,9 @@ func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 	}
 	if cfg.Room == "" {
 		return cfg, errors.New("no room to join was named: give --invite LINK, or --server URL and --room NAME")
+	}
+	if err := o.connection.apply(&cfg); err != nil {
+		return cfg, err
 	}
 	if o.bitrate != 0 && (o.bitrate < 6000 || o.bitrate > 510000) {
 		return cfg, fmt.Errorf("--bitrate is %d; it takes 0 or 6000 to 510000 bit/s", o.bitrate)

@@ -24,7 +24,7 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 	}
 	dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := signaling.Dial(dialCtx, url, nil, nil)
+	conn, err := signaling.Dial(dialCtx, url, nil, s.cfg.TLS)
 	if err != nil {
 		return false, errors.Join(errDial, err)
 	}
@@ -128,7 +128,7 @@ func (s *Session) handle(m signaling.Message, joined bool) error {
 	case *signaling.Signal:
 		s.onSignal(m)
 	case *signaling.TransportOptions:
-		s.useICEServers(m.ICEServers)
+		s.useTransport(m)
 	default:
 		s.note(m)
 	}

@@ -25,9 +25,8 @@ func (s *Session) onJoined(conn *signaling.Conn, j *signaling.Joined) error {
 		if err := s.startOver(j); err != nil {
 			return err
 		}
-	} else {
-		s.useICEServers(j.TransportOptions.ICEServers)
 	}
+	s.useTransport(&j.TransportOptions)
 	s.mu.Lock()
 	s.self = identity{id: j.ParticipantID, secret: j.ResumeSecret, role: j.Role}
 	s.room, s.onAir = j.Room, j.OnAir
@@ -62,7 +61,7 @@ func (s *Session) onJoined(conn *signaling.Conn, j *signaling.Joined) error {
 func (s *Session) startOver(j *signaling.Joined) error {
 	s.closeLinks()
 	factory, err := peer.NewFactory(peer.Config{
-		ICEServers: j.TransportOptions.ICEServers, Loopback: j.TransportOptions.Loopback, Log: s.log,
+		Loopback: j.TransportOptions.Loopback, Ways: s.cfg.Ways, TLS: s.cfg.TLS, Log: s.log, // servers follow
 	})
 	if err != nil {
 		return fmt.Errorf("prepare connections: %w", err)
@@ -74,24 +73,12 @@ func (s *Session) startOver(j *signaling.Joined) error {
 	return nil
 }
 
-// useICEServers has connections made from now on use these; credentials expire.
-func (s *Session) useICEServers(servers []signaling.ICEServer) {
-	s.mu.Lock()
-	factory := s.factory
-	s.mu.Unlock()
-	if factory == nil || len(servers) == 0 {
-		return
-	}
-	if err := factory.SetICEServers(servers); err != nil {
-		s.log.Warn("servers for connections refused", "error", err)
-	}
-}
-
 // closeLinks ends every connection with a performer or the server's media.
 func (s *Session) closeLinks() {
 	s.mu.Lock()
 	factory := s.factory
 	all := s.performers
+	s.stopRenewalLocked()
 	s.factory, s.serverLink = nil, nil
 	s.performers, s.order = map[string]*performer{}, nil
 	clear(s.programStrip)

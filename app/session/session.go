@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ type Config struct {
 	BitrateBPS      int    // 0 chooses by mode and processing
 	NoiseModel      []byte // RNNoise; nil leaves noise suppression out
 	CPULimitPercent int    // of one core, that the process shall keep to; 0 for none
+	Ways            peer.Ways
+	TLS             *tls.Config // toward the server and TURN servers; nil trusts the system's authorities
 	Log             *slog.Logger
 }
 
@@ -64,7 +67,8 @@ type Session struct {
 	// a link calls back takes it, since Close waits for those.
 	linking sync.Mutex
 
-	mu           sync.Mutex // guards everything below
+	mu           sync.Mutex  // guards everything below
+	renewal      *time.Timer // of credentials; nil where they hold for good
 	state        State
 	problems     problems
 	conn         *signaling.Conn // nil while there is none

@@ -36,6 +36,8 @@ type Settings struct {
 
 	CPULimitPercent int `json:"cpuLimitPercent"` // of one core, 10 to 400; 0 sets none
 
+	CAFile string `json:"caFile"` // certificate authorities (PEM) to trust beside the system's; empty for none
+
 	Window Window `json:"window"`
 }
 
@@ -67,7 +69,7 @@ func Defaults() Settings {
 
 // Validate says what is wrong with the first field that is.
 func (s Settings) Validate() error {
-	for name, text := range map[string]string{"server": s.Server, "room": s.Room, "name": s.Name, "input": s.Input, "output": s.Output} {
+	for name, text := range map[string]string{"server": s.Server, "room": s.Room, "name": s.Name, "input": s.Input, "output": s.Output, "caFile": s.CAFile} {
 		if utf8.RuneCountInString(text) > maxTextRunes || !utf8.ValidString(text) {
 			return fmt.Errorf("%s is not a text of at most %d characters", name, maxTextRunes)
 		}

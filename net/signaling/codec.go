@@ -34,6 +34,8 @@ func newMessage(name string) Message {
 		return &Publication{}
 	case "forwarding":
 		return &Forwarding{}
+	case "receive-set":
+		return &ReceiveSet{}
 	case "strip-set":
 		return &StripSet{}
 	case "strip-changed":
@@ -158,6 +160,10 @@ func check(m Message) error {
 		return checkJoin(m)
 	case *Signal:
 		return checkSignal(m)
+	case *ReceiveSet:
+		if m.Receive != ReceiveTracks && m.Receive != ReceiveMix {
+			return errors.New("receive must be tracks or mix")
+		}
 	case *StripSet:
 		return checkLengths(m.ParticipantID)
 	case *Forwarding:

@@ -35,6 +35,7 @@ func every() []Message {
 		&Signal{To: "p1", Link: "l", Renegotiate: &Renegotiate{Reason: "r", Restart: true}},
 		&options, &publication,
 		&Forwarding{ParticipantID: "p1", Level: ForwardOff},
+		&ReceiveSet{Receive: ReceiveMix},
 		&StripSet{ParticipantID: "p1", GainDB: &half, Pan: &centre, Mute: &mute},
 		&strip, &OnAir{Live: true},
 		&OnAirState{Live: true, SinceUnixMS: 1, ListenerURL: "http://localhost/room/demo", Listeners: 3, Problem: "none"},

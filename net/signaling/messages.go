@@ -202,6 +202,12 @@ type Forwarding struct {
 	Level         string `json:"level"` // full or off
 }
 
+// ReceiveSet has the server send a small mix in place of tracks, to somebody whose network carries no more,
+// or tracks again. It holds for this connection.
+type ReceiveSet struct {
+	Receive Receive `json:"receive"`
+}
+
 // StripSet changes a strip of the program; only a host may send it. Absent fields stay.
 type StripSet struct {
 	ParticipantID string   `json:"participantId"`
@@ -328,6 +334,7 @@ func (*Signal) Type() string            { return "signal" }
 func (*TransportOptions) Type() string  { return "transport-options" }
 func (*Publication) Type() string       { return "publication" }
 func (*Forwarding) Type() string        { return "forwarding" }
+func (*ReceiveSet) Type() string        { return "receive-set" }
 func (*StripSet) Type() string          { return "strip-set" }
 func (*StripChanged) Type() string      { return "strip-changed" }
 func (*OnAir) Type() string             { return "on-air" }

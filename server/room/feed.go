@@ -14,9 +14,11 @@ import (
 const MixID = "mix"
 
 const (
-	mixFrameSamples = 240 // 5 ms, what the mixer gives
-	mixBitrateBPS   = 160_000
-	mixQueue        = 20 // frames
+	mixFrameSamples   = 240 // 5 ms, what the mixer gives
+	mixBitrateBPS     = 160_000
+	mixQueue          = 20  // frames
+	smallFrameSamples = 960 // 20 ms: of a packet for somebody short of downlink, which headers would fill
+	smallBitrateBPS   = 48_000
 )
 
 // mixFeed encodes what one participant is to hear, everything but itself, and publishes it on its
@@ -39,7 +41,7 @@ type mixFrame struct {
 
 // openFeed starts the mix of a participant that wants one; a participant that doesn't loses its own.
 func (r *Room) openFeed(p *participant, link *mediaLink) {
-	if p.receive != signaling.ReceiveMix {
+	if p.receive != signaling.ReceiveMix && !p.short {
 		if feed := p.feed; feed != nil {
 			p.feed = nil
 			feed.publisher.DetachFrom(link.Link)
@@ -48,7 +50,11 @@ func (r *Room) openFeed(p *participant, link *mediaLink) {
 		return
 	}
 	if p.feed == nil {
-		feed, err := newMixFeed()
+		samples, bitrate := mixFrameSamples, mixBitrateBPS
+		if p.short {
+			samples, bitrate = smallFrameSamples, smallBitrateBPS
+		}
+		feed, err := newMixFeed(samples, bitrate)
 		if err != nil {
 			r.log.Error("mix not encoded", "participant", p.id, "error", err)
 			return
@@ -66,9 +72,9 @@ func (r *Room) openFeed(p *participant, link *mediaLink) {
 	p.send(&publication)
 }
 
-func newMixFeed() (*mixFeed, error) {
+func newMixFeed(samples, bitrateBPS int) (*mixFeed, error) {
 	encoder, err := opus.NewEncoder(opus.EncoderConfig{
-		Channels: 2, BitrateBPS: mixBitrateBPS, FrameSamples: mixFrameSamples, Complexity: 5, Application: opus.LowDelay,
+		Channels: 2, BitrateBPS: bitrateBPS, FrameSamples: samples, Complexity: 5, Application: opus.LowDelay,
 	})
 	if err != nil {
 		return nil, err
@@ -78,7 +84,7 @@ func newMixFeed() (*mixFeed, error) {
 		frames: make(chan mixFrame, mixQueue), stop: make(chan struct{}),
 	}
 	f.publication = signaling.Publication{
-		ParticipantID: MixID, ID: packet.NewPublicationID(), Channels: 2, FrameSamples: mixFrameSamples,
+		ParticipantID: MixID, ID: packet.NewPublicationID(), Channels: 2, FrameSamples: samples,
 		LookAheadSamples: encoder.LookAheadSamples(), Music: true,
 	}
 	f.publication.Generation = f.publication.ID[0]
@@ -101,9 +107,26 @@ func (f *mixFeed) take(pcm []float32, firstSample int64) {
 	}
 }
 
-// run encodes and publishes frame after frame.
+// setReceive gives a participant that is short of downlink a small mix, or takes it back. The tracks it
+// declines by itself, without a new offer.
+func (r *Room) setReceive(p *participant, m *signaling.ReceiveSet) error {
+	link := p.currentLink()
+	if link == nil || p.receive == signaling.ReceiveMix {
+		return nil // gets nothing, or a mix already
+	}
+	if !p.wishes.AllowN(r.cfg.Now(), 1) {
+		return tooFast("Too many wishes for a mix.", 1)
+	}
+	p.short = m.Receive == signaling.ReceiveMix
+	r.openFeed(p, link)
+	return nil
+}
+
+// run encodes and publishes packet after packet.
 func (f *mixFeed) run() {
 	var number, next int64
+	samples := f.publication.FrameSamples
+	pcm, filled := make([]float32, 2*samples), 0 // of the packet that is being gathered
 	payload := make([]byte, 1275)
 	lookAhead := int64(f.encoder.LookAheadSamples())
 	for {
@@ -114,10 +137,16 @@ func (f *mixFeed) run() {
 		case frame = <-f.frames:
 		}
 		if missing := (frame.firstSample - next) / mixFrameSamples; next != 0 && missing > 0 {
-			number += missing // dropped, not silent: the receiver conceals what has a number
+			number += (missing*mixFrameSamples + int64(filled)) / int64(samples) // dropped, not silent: the receiver conceals what has a number
+			filled = 0
 		}
 		next = frame.firstSample + mixFrameSamples
-		n, err := f.encoder.Encode(frame.pcm[:], payload)
+		copy(pcm[2*filled:], frame.pcm[:])
+		if filled += mixFrameSamples; filled < samples {
+			continue
+		}
+		filled = 0
+		n, err := f.encoder.Encode(pcm, payload)
 		if err != nil {
 			f.dropped.Add(1)
 			continue
@@ -125,7 +154,7 @@ func (f *mixFeed) run() {
 		// A link that isn't ready counts what it refuses; the others don't exist.
 		_ = f.publisher.Write(&packet.Packet{
 			Publication: f.publication.ID, Generation: f.publication.Generation, Number: number,
-			FirstSample: frame.firstSample - lookAhead, Samples: mixFrameSamples, Payload: payload[:n],
+			FirstSample: next - int64(samples) - lookAhead, Samples: samples, Payload: payload[:n],
 		})
 		number++
 	}

@@ -49,6 +49,8 @@ func (r *Room) handleOwned(p *participant, m signaling.Message) error {
 		return r.announce(p, m)
 	case *signaling.Forwarding:
 		return r.setForwarding(p, m)
+	case *signaling.ReceiveSet:
+		return r.setReceive(p, m)
 	case *signaling.StripSet:
 		if p.role != signaling.RoleHost {
 			return forbidden("Only a host may change the program's strips.")

@@ -42,6 +42,7 @@ type participant struct {
 	role        signaling.Role
 	topology    signaling.Topology
 	receive     signaling.Receive
+	short       bool // of downlink: it receives a small mix for now
 	inviteID    string
 	publication *signaling.Publication
 	strip       signaling.StripChanged
@@ -85,7 +86,7 @@ func (p *participant) describe(join *signaling.JoinRoom) {
 	if p.name == "" {
 		p.name = "?"
 	}
-	p.topology, p.receive, p.dataChannels = join.Topology, join.Receive, join.DataChannels
+	p.topology, p.receive, p.dataChannels, p.short = join.Topology, join.Receive, join.DataChannels, false
 	if p.topology == "" {
 		p.topology = signaling.TopologyAuto
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"gasso/net/signaling"
@@ -11,23 +12,14 @@ import (
 
 var errDial = errors.New("server cannot be reached")
 
-const (
-	dialTimeout = 10 * time.Second
-	joinTimeout = 10 * time.Second // for the answer to the join
-)
+const joinTimeout = 10 * time.Second // for the answer to the join
 
-// serveConnection dials, joins and serves one connection until it ends; joined tells how far it came.
-func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) {
-	url, err := signalingURL(s.cfg.Server)
-	if err != nil {
-		return false, err
-	}
-	dialCtx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	conn, err := signaling.Dial(dialCtx, url, nil, s.cfg.TLS)
-	if err != nil {
-		return false, errors.Join(errDial, err)
-	}
+// serveConnection joins and serves one connection until it ends; joined tells how far it came, and next
+// is the connection that took its place, if one did.
+func (s *Session) serveConnection(ctx context.Context, conn *dialled) (joined bool, next *dialled, err error) {
+	following, stopFollowing := context.WithCancel(ctx)
+	defer stopFollowing()
+	var followers sync.WaitGroup
 	stopOnCancel := context.AfterFunc(ctx, func() {
 		_ = conn.Send(&signaling.Leave{})
 		conn.Finish(nil)
@@ -41,10 +33,20 @@ func (s *Session) serveConnection(ctx context.Context) (joined bool, err error) 
 		s.mu.Unlock()
 		_ = conn.Close(nil)
 	}()
-	return s.converse(conn, func() {
+	joined, err = s.converse(conn.Conn, func() {
 		patience.Stop()
 		s.clockwork.hasten()
+		if err := s.connector.remember(conn.Conn); err != nil {
+			s.log.Warn("the server's address is not kept for the next start", "error", err)
+		}
+		followers.Go(func() { next = s.runSuccessor(following, conn.Conn) })
+		if conn.byAddress {
+			followers.Go(func() { s.runNameCheck(following) })
+		}
 	})
+	stopFollowing()
+	followers.Wait()
+	return joined, next, err
 }
 
 // converse asks to join and handles what comes; onJoined is called once.
@@ -117,6 +119,8 @@ func (s *Session) handle(m signaling.Message, joined bool) error {
 		s.clockwork.answered(m.ID, time.Now(), m.ReceivedNS, m.AnsweredNS)
 	case *signaling.Closed:
 		return s.onClosed(m)
+	case *signaling.Rejoin:
+		return &pause{text: "the server asks to join anew: " + m.Reason, after: time.Duration(m.RetryAfterMS) * time.Millisecond}
 	case *signaling.Error:
 		return s.onRefusal(m, joined)
 	case *signaling.ParticipantJoined:
@@ -164,7 +168,10 @@ func (s *Session) onClosed(m *signaling.Closed) error {
 	case "replaced":
 		return &signaling.Error{Code: signaling.CodeForbidden, Message: "Somebody joined with your identity from another place.", Next: "Join again there or here.", Fatal: true}
 	}
-	return fmt.Errorf("server closed the connection: %s %s", m.Reason, m.Text)
+	return &pause{
+		text:  fmt.Sprintf("server closed the connection: %s %s", m.Reason, m.Text),
+		after: time.Duration(m.ReconnectAfterMS) * time.Millisecond,
+	}
 }
 
 // onRefusal ends the connection when the server refuses to let us in.

@@ -127,8 +127,10 @@ func (s *Session) replaceLink(remote string, old *peer.Link) *peer.Link {
 // runLinks restarts failed connections and retires voices that fell silent. A connection that the
 // other side closed is made anew at the next tick: by then the room has said whether they left.
 func (s *Session) runLinks(ctx context.Context) {
-	tick := time.NewTicker(housekeeping)
+	tick, look := time.NewTicker(housekeeping), time.NewTicker(recoverEvery)
 	defer tick.Stop()
+	defer look.Stop()
+	recovering := newRecoverer(s)
 	closed := map[*peer.Link]bool{}
 	for {
 		select {
@@ -140,6 +142,12 @@ func (s *Session) runLinks(ctx context.Context) {
 				closed[link] = true
 			case err != nil && !errors.Is(err, peer.ErrClosed):
 				s.log.Warn("connection could not be restarted", "remote", link.RemoteID(), "error", err)
+			}
+		case <-s.linkHint:
+			recovering.hint(time.Now())
+		case now := <-look.C:
+			for _, link := range recovering.observe(now) {
+				closed[link] = true
 			}
 		case now := <-tick.C:
 			rtt := s.serverRTT()

@@ -15,6 +15,7 @@ const (
 // problems are what is wrong now. Each belongs to one part, which takes it back.
 type problems struct {
 	connection string // until the next join
+	network    string // while the server's name leads nowhere
 	microphone string // until it publishes again
 	refusal    string // of a message to the server, after refusedAt for refusalShown
 	refusedAt  time.Time
@@ -22,7 +23,7 @@ type problems struct {
 
 // words are all of them for the performer; more are those of the devices.
 func (p *problems) words(now time.Time, more ...string) string {
-	said := append([]string{p.connection, p.microphone}, more...)
+	said := append([]string{p.connection, p.network, p.microphone}, more...)
 	if now.Sub(p.refusedAt) < refusalShown {
 		said = append(said, p.refusal)
 	}
@@ -39,6 +40,30 @@ func (s *Session) setMicrophoneProblem(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.problems.microphone = text
+}
+
+// longestPause is the most that a server may have us wait.
+const longestPause = 30 * time.Second
+
+// pause is the end of a connection that is to be made again, and when.
+type pause struct {
+	text  string
+	after time.Duration
+}
+
+func (p *pause) Error() string { return p.text }
+
+// retryAfter is how long the server wants us to wait.
+func retryAfter(err error) time.Duration {
+	var refusal *signaling.Error
+	var paused *pause
+	switch {
+	case errors.As(err, &refusal):
+		return time.Duration(refusal.RetryAfter) * time.Second
+	case errors.As(err, &paused):
+		return max(0, min(paused.after, longestPause))
+	}
+	return 0
 }
 
 // worthRetrying tells whether waiting can help against a refusal.

@@ -17,6 +17,7 @@ import (
 	"gasso/audio/mix"
 	"gasso/net/backoff"
 	"gasso/net/clocksync"
+	"gasso/net/netwatch"
 	"gasso/net/peer"
 	"gasso/net/signaling"
 )
@@ -40,12 +41,14 @@ type Config struct {
 	CPULimitPercent int    // of one core, that the process shall keep to; 0 for none
 	Ways            peer.Ways
 	TLS             *tls.Config // toward the server and TURN servers; nil trusts the system's authorities
+	AddressFile     string      // keeps where servers were, for a start without DNS; empty keeps nothing
 	Log             *slog.Logger
 }
 
 const (
-	firstRetry = 250 * time.Millisecond
-	lastRetry  = 10 * time.Second
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 2 * time.Second // so that a server that is there again is found within that
+	lasting    = 2 * time.Second // a connection that was joined for that long was a success
 	chatKept   = 200
 	mostLinks  = 256
 )
@@ -61,6 +64,11 @@ type Session struct {
 	governing  governing
 	publisher  atomic.Pointer[peer.Publisher] // named after the participant id; nil before the first join
 	failing    chan *peer.Link                // links to restart; drop rule: the newest, but a room has fewer
+
+	connector    *connector
+	watchNetwork networkWatch
+	redial       chan struct{} // one slot: try a new connection to the server now
+	linkHint     chan struct{} // one slot: the network changed
 
 	// linking is held while links are made, replaced or closed, by one goroutine at a time, so that a
 	// performer's old link has ended before the next one delivers. It comes before mu, and nothing that
@@ -112,12 +120,16 @@ func New(cfg Config) (*Session, error) {
 	s := &Session{
 		cfg: cfg, log: cfg.Log.With("room", cfg.Room),
 		clock:   clocksync.New(),
-		failing: make(chan *peer.Link, mostLinks),
-		state:   StateConnecting, performers: map[string]*performer{},
+		failing: make(chan *peer.Link, mostLinks), redial: make(chan struct{}, 1), linkHint: make(chan struct{}, 1),
+		watchNetwork: netwatch.Watch,
+		state:        StateConnecting, performers: map[string]*performer{},
 		programStrip: map[string]signaling.StripChanged{}, levels: map[string]Level{},
 	}
 	s.clockwork = newClockwork(s.clock)
 	var err error
+	if s.connector, err = newConnector(cfg.Server, cfg.TLS, cfg.AddressFile); err != nil {
+		return nil, err
+	}
 	if s.playout, err = newPlayout(cfg.Output, s.log); err != nil {
 		return nil, err
 	}
@@ -146,6 +158,7 @@ func (s *Session) Run(ctx context.Context) error {
 	running.Go(func() { s.playout.run(ctx) })
 	running.Go(func() { s.microphone.run(ctx) })
 	running.Go(func() { s.runLinks(ctx) })
+	running.Go(func() { s.runNetwork(ctx) })
 	running.Go(func() { s.clockwork.run(ctx, s.send) })
 	running.Go(func() { s.runGovernor(ctx) })
 	err := s.stayConnected(ctx)
@@ -175,8 +188,20 @@ func (s *Session) openDevices() error {
 // stayConnected serves one connection after another.
 func (s *Session) stayConnected(ctx context.Context) error {
 	wait := backoff.New(firstRetry, lastRetry, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	var conn *dialled
 	for {
-		joined, err := s.serveConnection(ctx)
+		var err error
+		if conn == nil {
+			conn, err = s.connector.connect(ctx, s.redial)
+		}
+		for conn != nil { // each but the first stands ready when the one before is given up
+			began := time.Now()
+			var joined bool
+			joined, conn, err = s.serveConnection(ctx, conn)
+			if joined && time.Since(began) > lasting {
+				wait.Reset()
+			}
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -184,18 +209,14 @@ func (s *Session) stayConnected(ctx context.Context) error {
 		if errors.As(err, &refusal) && !worthRetrying(refusal) {
 			return refusal
 		}
-		if joined {
-			wait.Reset()
-		}
-		delay := wait.Next()
-		if refusal != nil {
-			delay = max(delay, time.Duration(refusal.RetryAfter)*time.Second)
-		}
+		delay := max(wait.Next(), retryAfter(err))
 		s.log.Warn("connection to server lost", "error", err, "retry_in", delay)
 		s.setState(StateReconnecting, fmt.Sprintf("%s Trying again in %.0f s.", problemOf(err), max(1, delay.Seconds())))
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.redial: // the network changed
+			wait.Reset()
 		case <-time.After(delay):
 		}
 	}

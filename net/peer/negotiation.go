@@ -78,6 +78,9 @@ func (l *Link) Restart() error {
 	})
 }
 
+// Repeat says again at once what has no answer yet, since signaling may have lost it.
+func (l *Link) Repeat() error { return l.call(l.repeatOffer) }
+
 // negotiateIfDue sends an offer, or the wish for one, unless one is on its way.
 func (l *Link) negotiateIfDue() error {
 	if !l.started || !l.due || l.outstanding {
@@ -323,7 +326,7 @@ func (l *Link) takeWish(s *signaling.Signal) error {
 		return nil
 	}
 	if l.outstanding && l.offerRestart && s.Renegotiate.Restart {
-		return nil // both noticed at once
+		return l.repeatOffer() // both noticed at once, or ours got lost
 	}
 	l.started, l.due = true, true
 	l.dueRestart = l.dueRestart || s.Renegotiate.Restart

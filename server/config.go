@@ -5,6 +5,8 @@ package server
 import (
 	"log/slog"
 	"time"
+
+	"gasso/server/journal"
 )
 
 // Config is everything that an operator can set. Default gives the defaults, Load reads the sources
@@ -29,6 +31,7 @@ type Config struct {
 	LogFormat   string        `koanf:"log-format"` // text or json
 	ACME        ACME          `koanf:"acme"`
 	Limits      Limits        `koanf:"limits"`
+	Journal     Journal       `koanf:"journal"`
 	ICEServers  []ICEServer   `koanf:"ice-servers"`
 
 	TURNListen     string   `koanf:"turn-listen"`      // PORT or HOST:PORT over UDP and TCP; "" is 3478, or any port when others are any; "off" is none
@@ -60,6 +63,14 @@ type Limits struct {
 	Connections      int `koanf:"connections"`        // to the public port; 0: what the limit of open files leaves beside media
 }
 
+// Journal says which packets are kept in DATA/journal, and for how long.
+type Journal struct {
+	Mode    string `koanf:"mode"`     // always, on-air or off
+	Days    int    `koanf:"days"`     // until a publication that has ended is deleted; 0: never
+	RoomMB  int    `koanf:"room-mb"`  // of one room on disk
+	TotalMB int    `koanf:"total-mb"` // of all rooms
+}
+
 // ICEServer is a STUN or TURN server that performers are told of.
 type ICEServer struct {
 	URLs       []string `koanf:"urls"`
@@ -79,7 +90,8 @@ func Default() Config {
 	return Config{
 		Data: "gasso-data", RTCUDP: "10000", FFmpeg: "ffmpeg", Delay: time.Second,
 		LogFormat: "text", TURNRelayPorts: "49152-49407",
-		ACME:   ACME{URL: "https://acme-v02.api.letsencrypt.org/directory"},
-		Limits: Limits{Rooms: 32, Participants: 32, MemoryMB: 2048, PacketsPerSecond: 2000},
+		ACME:    ACME{URL: "https://acme-v02.api.letsencrypt.org/directory"},
+		Limits:  Limits{Rooms: 32, Participants: 32, MemoryMB: 2048, PacketsPerSecond: 2000},
+		Journal: Journal{Mode: string(journal.ModeAlways), Days: 30, RoomMB: 8 << 10, TotalMB: 32 << 10},
 	}
 }

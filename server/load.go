@@ -57,6 +57,10 @@ func AddFlags(f *pflag.FlagSet) {
 	f.Int("limits-memory-mb", d.Limits.MemoryMB, "memory in MiB above which new rooms are refused")
 	f.Int("limits-packets-per-second", d.Limits.PacketsPerSecond, "most packets a second from a participant")
 	f.Int("limits-connections", d.Limits.Connections, "most connections to the public port (default what the limit of open files allows)")
+	f.String("journal-mode", d.Journal.Mode, "which packets are kept: always, on-air or off (`MODE`)")
+	f.Int("journal-days", d.Journal.Days, "days until a publication that has ended is deleted, 0 for never")
+	f.Int("journal-room-mb", d.Journal.RoomMB, "most MiB of one room on disk")
+	f.Int("journal-total-mb", d.Journal.TotalMB, "most MiB of all rooms on disk")
 	f.StringSlice("ice-servers", nil, "STUN server (`URL`) for performers; TURN servers go into the file")
 }
 

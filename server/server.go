@@ -17,6 +17,7 @@ import (
 	"gasso/net/clocksync"
 	"gasso/net/peer"
 	"gasso/server/invite"
+	"gasso/server/journal"
 	"gasso/server/limits"
 	"gasso/server/room"
 	"gasso/server/state"
@@ -36,6 +37,7 @@ type Server struct {
 
 	clock    *clocksync.Anchor
 	store    *state.Store
+	journal  *journal.Journal
 	invites  *invite.Signer
 	gate     *gate
 	mux      *peer.Mux
@@ -100,6 +102,9 @@ func (s *Server) openFolder() (err error) {
 	}
 	s.closers = append(s.closers, s.store.Close)
 	if err := s.store.Prune(time.Now()); err != nil {
+		return err
+	}
+	if err := s.openJournal(); err != nil {
 		return err
 	}
 	s.gate = &gate{invites: s.invites, store: s.store, open: s.isOpen, now: time.Now}
@@ -199,8 +204,8 @@ func (s *Server) openRooms() error {
 			MemoryUsed: s.cfg.memoryUsed,
 		}),
 		NewBroadcast: s.newBroadcast, CheckOrigin: s.sameOrigin, ResumeKey: resumeKey,
-		Transport:    s.transportOptions,
-		ProgramDelay: s.cfg.Delay, Log: s.log,
+		Transport: s.transportOptions,
+		Journal:   s.journal, ProgramDelay: s.cfg.Delay, Log: s.log,
 	})
 	s.closers = append(s.closers, s.closeRooms)
 	return s.restoreRooms()

@@ -17,7 +17,7 @@ func (c *Config) Validate() error {
 	var problems []error
 	for _, check := range []func() error{
 		c.checkFolder, c.checkHTTP, c.checkPlain, c.checkOps, c.checkPorts, c.checkAnnounce, c.checkTLS,
-		c.checkPublicURL, c.checkProgram, c.checkLimits, c.checkICE, c.checkTURN, c.checkRooms,
+		c.checkPublicURL, c.checkProgram, c.checkLimits, c.checkJournal, c.checkICE, c.checkTURN, c.checkRooms,
 	} {
 		if err := check(); err != nil {
 			problems = append(problems, err)

@@ -92,8 +92,13 @@ func Open(dir string, cfg Config) (*Journal, error) {
 	return j, nil
 }
 
-// Close waits for the keepers, which the rooms have closed, and closes the folder.
+// Close ends the keepers that the rooms left open, waits until all is written, and closes the folder.
 func (j *Journal) Close() error {
+	j.mu.Lock()
+	for _, k := range j.last {
+		k.Close()
+	}
+	j.mu.Unlock()
 	j.running.Wait()
 	if err := j.root.Close(); err != nil {
 		return fmt.Errorf("close folder of the journal: %w", err)

@@ -16,7 +16,7 @@ func main() {
 		Use: "gasso-server", Short: "Forward, mix and broadcast what performers play together",
 		Version: version.String(), SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), inviteCommand(), roomCommand(), doctorCommand())
+	root.AddCommand(serveCommand(), inviteCommand(), roomCommand(), journalCommand(), doctorCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "gasso-server:", err)
 		os.Exit(1)

@@ -143,5 +143,5 @@ func (s *Session) channels(remote string) []peer.ChannelConfig {
 	if remote != signaling.ServerID {
 		return nil
 	}
-	return []peer.ChannelConfig{s.clockwork.config()}
+	return []peer.ChannelConfig{s.clockwork.config(), s.keeping.config()}
 }

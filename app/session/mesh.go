@@ -29,6 +29,7 @@ func (s *Session) onJoined(conn *signaling.Conn, j *signaling.Joined) error {
 	s.useTransport(&j.TransportOptions)
 	s.mu.Lock()
 	s.self = identity{id: j.ParticipantID, secret: j.ResumeSecret, role: j.Role}
+	s.rememberLocked()
 	s.room, s.onAir = j.Room, j.OnAir
 	for _, strip := range j.Strips {
 		s.programStrip[strip.ParticipantID] = strip

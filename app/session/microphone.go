@@ -180,7 +180,7 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 	mic.SetLoudness(m.qualityLocked().loudness)
 	m.mic, m.micFar, m.before = mic, m.far, nil
 	publication := &signaling.Publication{
-		ID: packet.NewPublicationID(), Generation: uint8(m.published), Channels: encoder.Channels, // Generation wraps by design
+		ID: packet.NewPublicationID(), Generation: m.session.keeping.generation(m.published), Channels: encoder.Channels,
 		FrameSamples: samples, LookAheadSamples: mic.LookAheadSamples(), Music: m.processing.Music,
 	}
 	m.published++
@@ -223,6 +223,7 @@ func (m *microphone) publish(mic *capture.Microphone, publication *signaling.Pub
 		if publisher := m.session.publisher.Load(); publisher != nil {
 			_ = publisher.Write(&pk) // counted per link
 		}
+		m.session.keeping.keep(&pk)
 		pk.Number++
 	}
 }
@@ -342,6 +343,7 @@ func (s *Session) announce(p *signaling.Publication) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.publication = p
+	s.beginKeepingLocked(p)
 	if s.conn != nil { // under the lock: a join must not send the one before after this one
 		_ = s.conn.Send(p)
 	}

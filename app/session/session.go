@@ -36,6 +36,7 @@ type Config struct {
 	Topology        signaling.Topology
 	Receive         signaling.Receive
 	Processing      Processing
+	Spool           SpoolConfig
 	BitrateBPS      int    // 0 chooses by mode and processing
 	NoiseModel      []byte // RNNoise; nil leaves noise suppression out
 	CPULimitPercent int    // of one core, that the process shall keep to; 0 for none
@@ -62,6 +63,7 @@ type Session struct {
 	playout    *playout
 	microphone *microphone
 	governing  governing
+	keeping    *keeping
 	publisher  atomic.Pointer[peer.Publisher] // named after the participant id; nil before the first join
 	failing    chan *peer.Link                // links to restart; drop rule: the newest, but a room has fewer
 
@@ -111,7 +113,7 @@ func New(cfg Config) (*Session, error) {
 	if _, err := frameSamples(cfg.Mode); err != nil {
 		return nil, err
 	}
-	if err := CheckCPULimit(cfg.CPULimitPercent); err != nil {
+	if err := errors.Join(CheckCPULimit(cfg.CPULimitPercent), CheckSpoolMB(cfg.Spool.MB)); err != nil {
 		return nil, err
 	}
 	if cfg.Log == nil {
@@ -126,6 +128,7 @@ func New(cfg Config) (*Session, error) {
 		programStrip: map[string]signaling.StripChanged{}, levels: map[string]Level{},
 	}
 	s.clockwork = newClockwork(s.clock)
+	s.keeping = newKeeping()
 	var err error
 	if s.connector, err = newConnector(cfg.Server, cfg.TLS, cfg.AddressFile); err != nil {
 		return nil, err
@@ -154,6 +157,7 @@ func (s *Session) Run(ctx context.Context) error {
 		s.setState(StateEnded, err.Error())
 		return err
 	}
+	s.openSpool()
 	var running sync.WaitGroup
 	running.Go(func() { s.playout.run(ctx) })
 	running.Go(func() { s.microphone.run(ctx) })
@@ -161,6 +165,7 @@ func (s *Session) Run(ctx context.Context) error {
 	running.Go(func() { s.runNetwork(ctx) })
 	running.Go(func() { s.clockwork.run(ctx, s.send) })
 	running.Go(func() { s.runGovernor(ctx) })
+	running.Go(func() { s.runBackfill(ctx) })
 	err := s.stayConnected(ctx)
 	cancel()
 	s.microphone.close()
@@ -169,6 +174,7 @@ func (s *Session) Run(ctx context.Context) error {
 	s.closeLinks()
 	s.linking.Unlock()
 	running.Wait()
+	s.closeSpool()
 	s.setMicrophoneProblem("")
 	s.setState(StateEnded, problemOf(err))
 	return err

@@ -53,6 +53,7 @@ type Self struct {
 	Reopens        int64 // times the devices had to be opened again
 	Monitor        Monitor
 	Governor       Governor
+	Spool          Spool
 }
 
 // Governor tells what is taken back now so that sound goes on without gaps, and why.

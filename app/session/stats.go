@@ -56,6 +56,8 @@ type statsLine struct {
 	LateMS           float64        `json:"late_ms"`
 	MemoryLimitBytes int64          `json:"memory_limit_bytes"`
 
+	statsSpool
+
 	Performers []statsPerforms `json:"performers"`
 }
 
@@ -100,6 +102,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 		CPULimitPercent: load.CPULimitPercent, CPUQuotaPercent: load.CPUQuotaPercent, ThrottledPercent: load.ThrottledPercent,
 		MachinePercent: load.MachinePercent, CaptureRatio: load.CaptureRatio, PlayoutRatio: load.PlayoutRatio,
 		LateMS: inMS(load.Late), MemoryLimitBytes: load.MemoryLimitBytes,
+		statsSpool: newStatsSpool(s.Self.Spool),
 		Performers: make([]statsPerforms, 0, len(s.Performers)),
 	}
 	for _, p := range s.Performers {

@@ -150,6 +150,7 @@ func (s *Session) runLinks(ctx context.Context) {
 				closed[link] = true
 			}
 		case now := <-tick.C:
+			s.announceDelay(now)
 			rtt := s.serverRTT()
 			for _, p := range *s.playout.performers.Load() {
 				p.keepHouse(now)

@@ -120,6 +120,7 @@ func (s *Session) performer(info signaling.Participant) *performer {
 	p := s.performers[info.ID]
 	if p == nil {
 		p = newPerformer(info.ID)
+		p.latency.room = s.clock.RoomNS
 		s.performers[info.ID] = p
 		s.order = append(s.order, info.ID)
 		s.applyStripsLocked()

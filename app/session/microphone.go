@@ -13,6 +13,7 @@ import (
 	"gasso/audio/meter"
 	"gasso/audio/opus"
 	"gasso/audio/ring"
+	"gasso/net/clocksync"
 	"gasso/net/packet"
 	"gasso/net/signaling"
 )
@@ -182,6 +183,8 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 	publication := &signaling.Publication{
 		ID: packet.NewPublicationID(), Generation: m.session.keeping.generation(m.published), Channels: encoder.Channels,
 		FrameSamples: samples, LookAheadSamples: mic.LookAheadSamples(), Music: m.processing.Music,
+		DelaySamples:      m.source.Info().PeriodSamples + mic.Stats().ProcessingSamples + samples + mic.LookAheadSamples(),
+		ClockErrorSamples: min(inSamples(m.session.clock.RTT()/2), mostAnnounced),
 	}
 	m.published++
 	m.session.setMicrophoneProblem("")
@@ -206,6 +209,8 @@ func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
 // publish encodes and sends until mic is closed.
 func (m *microphone) publish(mic *capture.Microphone, publication *signaling.Publication) error {
 	pk := packet.Packet{Publication: publication.ID, Generation: publication.Generation}
+	sent := &spans{born: time.Now()}
+	m.session.sent.Store(sent)
 	for {
 		encoded, err := mic.Read()
 		if errors.Is(err, io.EOF) {
@@ -223,6 +228,8 @@ func (m *microphone) publish(mic *capture.Microphone, publication *signaling.Pub
 		if publisher := m.session.publisher.Load(); publisher != nil {
 			_ = publisher.Write(&pk) // counted per link
 		}
+		now := time.Now()
+		sent.note(time.Duration(m.session.clock.RoomNS(now)-clocksync.NSAt(pk.FirstSample)), now)
 		m.session.keeping.keep(&pk)
 		pk.Number++
 	}

@@ -32,6 +32,7 @@ type performer struct {
 	asked   atomic.Pointer[source]    // for missing packets; nil: nobody
 
 	endedUnusable atomic.Int64 // packets, of tracks that are gone
+	latency       latencies
 
 	// Guarded by Session.mu.
 	info        signaling.Participant
@@ -52,24 +53,28 @@ type performer struct {
 
 // voice is one publication being played.
 type voice struct {
-	publication signaling.Publication
+	publication signaling.Publication // as announced first
 	player      *jitter.Player
+
+	delay, clockError atomic.Int64 // samples, as announced last
 }
 
 func newPerformer(id string) *performer {
 	p := &performer{id: id, strip: mix.NewStrip(), meter: meter.New(2)}
 	p.voices.Store(&[]*voice{})
+	p.latency.begin(time.Now())
 	return p
 }
 
 // addVoice prepares for a publication's packets and takes those that came before it was announced. A
-// publication that is known already is left alone.
+// publication that is known already is left alone but for its delay.
 func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := *p.voices.Load()
 	for _, v := range old {
 		if v.publication.ID == m.ID {
+			v.update(m)
 			return nil
 		}
 	}
@@ -78,6 +83,7 @@ func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {
 		return fmt.Errorf("prepare decoder: %w", err)
 	}
 	v := &voice{publication: *m, player: jitter.NewPlayer(playerConfig(mode, m), decoder)}
+	v.update(m)
 	runtime.AddCleanup(v, (*opus.Decoder).Close, decoder) // the playout goroutine may hold it for one frame more
 	next := append([]*voice{v}, old...)
 	p.delivering.Lock()
@@ -97,8 +103,11 @@ func (p *performer) deliver(path int, pk *packet.Packet, arrival time.Time) {
 }
 
 func (p *performer) deliverLocked(path int, pk *packet.Packet, arrival time.Time) {
-	for _, v := range *p.voices.Load() { // a generation that came round again finds the newest
+	for i, v := range *p.voices.Load() { // a generation that came round again finds the newest
 		if v.publication.Generation == pk.Generation {
+			if i == 0 {
+				p.latency.arrived(pk, arrival)
+			}
 			v.player.Inbox(path).Push(pk.Number, pk.FirstSample, pk.Samples, pk.Payload, arrival)
 			p.askLocked(v)
 			return

@@ -53,6 +53,7 @@ type playout struct {
 	ahead    atomic.Int64     // samples that the device is kept ahead by
 	leastAdd atomic.Int64     // samples to be ahead beyond a period, by mode
 	load     playoutLoad
+	leaving  time.Duration // until the next sample to be mixed leaves the loudspeaker
 }
 
 func newPlayout(output string, log *slog.Logger) (*playout, error) {
@@ -219,7 +220,9 @@ func (p *playout) fillRing(render device.Render, now time.Time) {
 	pcm, stats := render.Ring(), render.Stats()
 	ahead := p.reserve.samples(int64(render.Info().PeriodSamples), stats.Underruns, p.leastAdd.Load(), now)
 	p.ahead.Store(ahead)
+	p.leaving = unknownLeaving
 	p.skipMissed(render, now)
+	p.leaving = leaving(render, now)
 	mixed := 0
 	for free := pcm.Cap() - pcm.Len(); ; free = pcm.Cap() - pcm.Len() {
 		n := min(int(ahead)-pcm.Len(), playoutFrameSamples, free)
@@ -246,6 +249,10 @@ func (p *playout) playoutFrame(samples int, now time.Time) {
 	clear(bus)
 	for _, performer := range *p.performers.Load() {
 		performer.playFrame(bus, sum, scratch, now)
+		performer.notePlayed(samples, now, p.leaving)
+	}
+	if p.leaving >= 0 {
+		p.leaving += inTime(samples)
 	}
 	p.monitor.Add(bus)
 	p.guard.Process(bus)

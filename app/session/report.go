@@ -62,6 +62,7 @@ func (s *Session) describeLocked(p *performer, now time.Time) Performer {
 		heard = m // everybody comes in one
 	}
 	heard.describe(&out, now)
+	out.Latency = s.describeLatencyLocked(heard, now)
 	s.describeProtectionLocked(heard, &out.Link)
 	return out
 }

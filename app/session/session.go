@@ -65,6 +65,8 @@ type Session struct {
 	governing  governing
 	keeping    *keeping
 	publisher  atomic.Pointer[peer.Publisher] // named after the participant id; nil before the first join
+	sent       atomic.Pointer[spans]          // from first sample to sending, of the present publication
+	announced  time.Time                      // when the delay was told last; of the goroutine of runLinks
 	failing    chan *peer.Link                // links to restart; drop rule: the newest, but a room has fewer
 
 	connector    *connector

@@ -106,6 +106,7 @@ type Performer struct {
 	ConcealedRatio float64       // of the last 5 s, 0 to 1
 	TargetDelay    time.Duration // of the jitter buffer
 	CurrentDelay   time.Duration // that it has now, on its way to the target
+	Latency        Latency       // measured, from the microphone there to the loudspeaker here
 	Outlook        []Outlook     // what other delays would have cost, from the shortest; may be empty
 }
 

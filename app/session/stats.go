@@ -70,6 +70,13 @@ type statsPerforms struct {
 	RTTMS          float64 `json:"direct_rtt_ms"`
 	TargetDelayMS  float64 `json:"target_delay_ms"`
 	CurrentDelayMS float64 `json:"current_delay_ms"`
+	LatencyMS      float64 `json:"latency_ms"`
+	LatencyDevice  float64 `json:"latency_device_ms"`
+	LatencyNetwork float64 `json:"latency_network_ms"`
+	LatencyBuffer  float64 `json:"latency_buffer_ms"`
+	LatencyLeast   float64 `json:"latency_least_ms"`
+	LatencyMost    float64 `json:"latency_most_ms"`
+	LatencyUnsure  float64 `json:"latency_uncertainty_ms"`
 	ConcealedRatio float64 `json:"concealed_ratio"`
 	PacketsDirect  int64   `json:"packets_direct"`
 	PacketsForward int64   `json:"packets_forwarded"`
@@ -109,6 +116,8 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 		line.Performers = append(line.Performers, statsPerforms{
 			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Forwarded: p.Link.Forwarded,
 			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), CurrentDelayMS: inMS(p.CurrentDelay), ConcealedRatio: p.ConcealedRatio,
+			LatencyMS: inMS(p.Latency.Total), LatencyDevice: inMS(p.Latency.Device), LatencyNetwork: inMS(p.Latency.Network), LatencyBuffer: inMS(p.Latency.Buffer),
+			LatencyLeast: inMS(p.Latency.Least), LatencyMost: inMS(p.Latency.Most), LatencyUnsure: inMS(p.Latency.Uncertainty),
 			PacketsDirect: p.Link.PacketsDirect, PacketsForward: p.Link.PacketsForward, PacketsLost: p.Link.PacketsLost,
 			PacketsUnused: p.Link.PacketsUnusable, BadFeedback: p.Link.BadFeedback,
 			RedDepth: p.Link.RedundantDepth, RedSpread: p.Link.RedundantSpread,

@@ -66,6 +66,19 @@ func (p *Player) Inbox(path int) *Inbox { return &p.inboxes[path] }
 // Stats returns the counters.
 func (p *Player) Stats() Stats { return p.counters.stats(&p.inboxes[0], &p.inboxes[1]) }
 
+// Position is the room time of the next sample to be given out; false before there is one. It belongs
+// to the goroutine of Frame.
+func (p *Player) Position() (sample int64, ok bool) { return p.source.position(), p.anchored }
+
+// LastArrival is when the newest packet came on either path; zero before the first.
+func (p *Player) LastArrival() time.Time {
+	direct, forwarded := p.inboxes[0].lastArrival(), p.inboxes[1].lastArrival()
+	if forwarded.After(direct) {
+		return forwarded
+	}
+	return direct
+}
+
 // Frame fills one interleaved stereo frame of any size with what is to be heard next, silence when
 // there is nothing. It never blocks, allocates or locks.
 func (p *Player) Frame(pcm []float32, now time.Time) {

@@ -45,7 +45,7 @@ var latencyCases = []latencyCase{
 // its driver buffer beyond one period is not in it.
 func Latency(w io.Writer) error {
 	t := table.New(w, "engine latency (virtual devices, both ways)",
-		"mode", "starts", "settled after (median s)", "lower quartile ms", "median ms", "upper quartile ms", "heard", "underruns")
+		"mode", "starts", "settled after (median s)", "lower quartile ms", "median ms", "upper quartile ms", "the app says (median ms)", "device + network + buffer ms", "heard", "underruns")
 	err := within(func(dir string) (err error) {
 		s, err := startServer(dir)
 		if err != nil {
@@ -82,6 +82,7 @@ func (c latencyCase) measure(at site) ([]latencyRun, error) {
 func (c latencyCase) row(t *table.Table, at site, medians map[session.Mode]float64) error {
 	sampler := procstat.NewSampler(time.Now())
 	var all, settling []float64
+	var said saidLatency
 	underruns, wanted := int64(0), 0
 	runs, err := c.measure(at)
 	if err != nil {
@@ -89,11 +90,12 @@ func (c latencyCase) row(t *table.Table, at site, medians map[session.Mode]float
 	}
 	for _, run := range runs {
 		all, settling = append(all, run.late...), append(settling, run.settling.Seconds())
+		said.add(run.said)
 		underruns, wanted = underruns+run.underruns, wanted+run.wanted
 	}
 	lower, median, upper := quartiles(all)
 	_, settled, _ := quartiles(settling)
-	cells := []string{c.name, fmt.Sprint(starts), fmt.Sprintf("%.1f", settled), ms(lower), ms(median), ms(upper), fmt.Sprintf("%d of %d", len(all), wanted), fmt.Sprint(underruns)}
+	cells := []string{c.name, fmt.Sprint(starts), fmt.Sprintf("%.1f", settled), ms(lower), ms(median), ms(upper), said.total(), said.parts(), fmt.Sprintf("%d of %d", len(all), wanted), fmt.Sprint(underruns)}
 	figure, goal := median, fmt.Sprintf("<= %.1f ms", c.goalMS)
 	if c.added {
 		figure, goal = median-medians[c.mode], fmt.Sprintf("adds <= %.0f ms", c.goalMS)
@@ -123,6 +125,7 @@ type latencyRun struct {
 	wanted    int
 	underruns int64
 	settling  time.Duration // what that took
+	said      []session.Latency
 }
 
 // measure starts the two, lets them settle and finds what each heard of the other.
@@ -143,6 +146,11 @@ func (r *latencyRun) measure() (err error) {
 	from := time.Now()
 	time.Sleep(measureFor)
 	r.underruns = r.countUnderruns() - before
+	for _, e := range r.engines {
+		for _, p := range e.session.Snapshot().Performers {
+			r.said = append(r.said, p.Latency)
+		}
+	}
 	time.Sleep(inTime(latencyAtMost + speechSamples)) // for the last pieces to come out
 	for _, e := range r.engines {
 		if err := e.end(); err != nil {
@@ -226,3 +234,24 @@ func (r *latencyRun) find(speaker, listener *engine, p probe, from time.Time) er
 }
 
 func inTime(samples int) time.Duration { return time.Duration(samples) * time.Second / rate }
+
+// saidLatency is what the engines themselves measured.
+type saidLatency struct{ all, device, network, buffer []float64 }
+
+func (s *saidLatency) add(said []session.Latency) {
+	for _, l := range said {
+		s.all = append(s.all, l.Total.Seconds()*1000)
+		s.device, s.network, s.buffer = append(s.device, l.Device.Seconds()*1000), append(s.network, l.Network.Seconds()*1000), append(s.buffer, l.Buffer.Seconds()*1000)
+	}
+}
+
+func (s *saidLatency) total() string { return middle(s.all) }
+
+func (s *saidLatency) parts() string {
+	return middle(s.device) + " + " + middle(s.network) + " + " + middle(s.buffer)
+}
+
+func middle(figures []float64) string {
+	_, median, _ := quartiles(figures)
+	return ms(median)
+}

@@ -54,6 +54,8 @@ type Mux struct {
 	shards []shard
 	tcp    *ice.TCPMuxDefault
 
+	counted muxCounters
+
 	closing  sync.Once
 	closeErr error
 }
@@ -61,7 +63,7 @@ type Mux struct {
 // shard is one UDP port, on every local address. mux is nil where there is no UDP.
 type shard struct {
 	port int
-	mux  ice.UDPMux
+	mux  *udpMux
 }
 
 // NewMux opens the sockets. A single port that is in use is an error that names it.
@@ -160,25 +162,53 @@ func (m *Mux) openShard(port int) (s shard, err error) {
 	return shard{}, err
 }
 
+// listenUDP opens a socket on each local address.
 func (m *Mux) listenUDP(port int) (shard, error) {
-	options := []ice.UDPMuxFromPortOption{
-		ice.UDPMuxFromPortWithIPFilter(m.keepIP),
-		ice.UDPMuxFromPortWithReadBufferSize(udpSocketBuffer),
-		ice.UDPMuxFromPortWithWriteBufferSize(udpSocketBuffer),
-		ice.UDPMuxFromPortWithLogger(pionLog{log: m.cfg.Log}.NewLogger("ice")),
-	}
-	if m.cfg.Loopback {
-		options = append(options, ice.UDPMuxFromPortWithLoopback(), ice.UDPMuxFromPortWithNetworks(ice.NetworkTypeUDP4))
-	}
-	mux, err := ice.NewMultiUDPMuxFromPort(port, options...)
+	locals, err := m.localAddresses()
 	if err != nil {
 		return shard{}, err
 	}
-	if len(mux.GetListenAddresses()) == 0 {
-		_ = mux.Close()
+	if len(locals) == 0 {
 		return shard{}, errors.New("no network interface with an address is up")
 	}
-	return shard{port: port, mux: mux}, nil
+	var sockets []*udpSocket
+	for _, local := range locals {
+		socket, err := listenUDPSocket(local, port)
+		if err != nil {
+			for _, s := range sockets {
+				err = errors.Join(err, s.conn.Close())
+			}
+			return shard{}, err
+		}
+		sockets = append(sockets, socket)
+	}
+	return shard{port: port, mux: newUDPMux(sockets, &m.counted)}, nil
+}
+
+// localAddresses are those to listen on.
+func (m *Mux) localAddresses() (locals []netip.Addr, err error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("list network interfaces: %w", err)
+	}
+	for _, i := range interfaces {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 && !m.cfg.Loopback {
+			continue
+		}
+		addresses, err := i.Addrs()
+		if err != nil {
+			continue // it has gone
+		}
+		for _, a := range addresses {
+			ip, ok := a.(*net.IPNet)
+			if !ok || !m.keepIP(ip.IP) || m.cfg.Loopback && ip.IP.To4() == nil {
+				continue
+			}
+			addr, _ := netip.AddrFromSlice(ip.IP) // keepIP took it
+			locals = append(locals, addr.Unmap())
+		}
+	}
+	return locals, nil
 }
 
 // keepIP tells whether to listen on a local address.
@@ -282,6 +312,15 @@ func (m *Mux) TCPPort() int {
 		return 0
 	}
 	return m.tcp.LocalAddr().(*net.TCPAddr).Port
+}
+
+// Counters may be polled.
+func (m *Mux) Counters() MuxCounters {
+	c := &m.counted
+	return MuxCounters{
+		Unknown: c.unknown.Load(), Unvalidated: c.unvalidated.Load(), Limited: c.limited.Load(),
+		Overflow: c.overflow.Load(), Unsent: c.unsent.Load(),
+	}
 }
 
 // Close closes the sockets. A Factory that got the Mux does it at its own end; closing again, or

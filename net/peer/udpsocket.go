@@ -1,0 +1,124 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// batchPackets is how many packets of a fan-out go to the system at once.
+const batchPackets = 64
+
+// udpSocket is one socket of a udpMux.
+type udpSocket struct {
+	mux   *udpMux
+	conn  *net.UDPConn
+	raw   syscall.RawConn
+	local *net.UDPAddr
+
+	mu      sync.Mutex // guards what follows; held while a packet is copied, never while one is sent
+	filling *batch     // nil: nothing waits
+	spare   *batch
+}
+
+func listenUDPSocket(addr netip.Addr, port int) (*udpSocket, error) {
+	network := "udp6"
+	if addr.Is4() {
+		network = "udp4"
+	}
+	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, uint16(port))))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("use media socket: %w", err)
+	}
+	growBuffers(conn, raw)
+	return &udpSocket{conn: conn, raw: raw, local: conn.LocalAddr().(*net.UDPAddr)}, nil
+}
+
+// run reads until the socket is closed.
+func (s *udpSocket) run() {
+	d := datagrams.Get().(*datagram)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(d.data[:])
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil || n == 0: // of one packet that was sent
+			continue
+		}
+		d.n, d.from = n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		if s.mux.take(s, d) {
+			d = datagrams.Get().(*datagram)
+		}
+	}
+}
+
+// write sends a packet, or keeps media until the end of the fan-out that is under way.
+func (s *udpSocket) write(b []byte, to netip.AddrPort) (int, error) {
+	if s.mux.fanOuts.Load() > 0 && b[0] > 127 && len(b) <= datagramBytes && to.Addr().Zone() == "" { // RFC 7983: RTP and RTCP
+		if kept, full := s.gather(b, to); kept {
+			if full != nil {
+				s.send(full)
+			}
+			return len(b), nil
+		}
+	}
+	return s.conn.WriteToUDPAddrPort(b, to)
+}
+
+// gather keeps a packet while a fan-out is under way, whose end will send it. It looks for that with mu
+// held: a fan-out that ends takes mu afterwards.
+func (s *udpSocket) gather(b []byte, to netip.AddrPort) (kept bool, full *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mux.fanOuts.Load() == 0 {
+		return false, nil
+	}
+	if s.filling == nil {
+		if s.filling, s.spare = s.spare, nil; s.filling == nil {
+			s.filling = newBatch()
+		}
+	}
+	if s.filling.add(b, to) == batchPackets {
+		full, s.filling = s.filling, nil
+	}
+	return true, full
+}
+
+// flush sends what a fan-out left.
+func (s *udpSocket) flush() {
+	s.mu.Lock()
+	b := s.filling
+	s.filling = nil
+	s.mu.Unlock()
+	if b != nil {
+		s.send(b)
+	}
+}
+
+// send empties a batch and keeps it for the next fan-out. What the system has no room for is lost.
+func (s *udpSocket) send(b *batch) {
+	if unsent := b.send(s); unsent > 0 {
+		s.mux.counted.unsent.Add(int64(unsent))
+	}
+	s.mu.Lock()
+	s.spare = b
+	s.mu.Unlock()
+}
+
+// beginFanOut has media gathered until endFanOut.
+func (m *udpMux) beginFanOut() { m.fanOuts.Add(1) }
+
+func (m *udpMux) endFanOut() {
+	m.fanOuts.Add(-1)
+	for _, s := range m.sockets {
+		s.flush()
+	}
+}

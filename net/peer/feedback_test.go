@@ -17,7 +17,7 @@ import (
 
 // A malformed report is as if it had not come.
 func TestAMalformedReportLeavesTheNext(t *testing.T) {
-	track := newLocalTrack(NewPublisher("anna"), &Link{})
+	track := newLocalTrack(NewPublisher("anna"), &Link{factory: &Factory{}})
 	totals := redundancy.Totals{Expected: 10_000_000}
 	tell := func(data []byte) {
 		track.takeFeedback(&rtcp.ApplicationDefined{Name: redundancy.AppName, SubType: redundancy.AppTotals, Data: data}, time.Unix(1e9, 0))
@@ -35,7 +35,7 @@ func TestAMalformedReportLeavesTheNext(t *testing.T) {
 // long is not sent.
 func TestRequestsAreBounded(t *testing.T) {
 	p, sent := NewPublisher("anna"), 0
-	track := bindFake(t, p, &Link{}, 3, func(_ *rtp.Header, b []byte) (int, error) { sent++; return len(b), nil })
+	track := bindFake(t, p, &Link{factory: &Factory{}}, 3, func(_ *rtp.Header, b []byte) (int, error) { sent++; return len(b), nil })
 	start := time.Unix(1e9, 0)
 	clock := start
 	track.now = func() time.Time { return clock }
@@ -86,7 +86,7 @@ func TestRequestsAreBounded(t *testing.T) {
 // What a server forwards grows less by what a receiver says than a performer's own.
 func TestTheServerSendsFewerCopies(t *testing.T) {
 	for local, most := range map[string]int{"anna": 3, signaling.ServerID: 2} {
-		track := newLocalTrack(NewPublisher("bela"), &Link{cfg: LinkConfig{LocalID: local}})
+		track := newLocalTrack(NewPublisher("bela"), &Link{factory: &Factory{}, cfg: LinkConfig{LocalID: local}})
 		depth, totals := 0, redundancy.Totals{}
 		for n := range int64(120) {
 			totals.Expected, totals.RawLost, totals.Missing, totals.Bursts[0] = totals.Expected+50, totals.RawLost+14, totals.Missing+7, totals.Bursts[0]+14

@@ -38,6 +38,8 @@ type localTrack struct {
 	publisher *Publisher
 	link      *Link
 
+	bound, standby bool // guarded by publisher.mu
+
 	sent, failed, resent, badFeedback atomic.Int64
 
 	// Set by Bind, then used by the one goroutine that writes.
@@ -120,6 +122,17 @@ func (t *localTrack) StreamID() string { return t.publisher.streamID }
 
 // Kind implements webrtc.TrackLocal.
 func (t *localTrack) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeAudio }
+
+// writeGuarded is write, whose panic harms this link alone.
+func (t *localTrack) writeGuarded(pk *packet.Packet) error {
+	defer func() {
+		if r := recover(); r != nil {
+			t.failed.Add(1)
+			t.link.notePanic(r)
+		}
+	}()
+	return t.write(pk)
+}
 
 // write sends a packet with the copies that the link needs, then what was asked for once more.
 func (t *localTrack) write(pk *packet.Packet) error {

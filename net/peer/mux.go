@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -55,6 +56,7 @@ type Mux struct {
 	tcp    *ice.TCPMuxDefault
 
 	counted muxCounters
+	fanOuts atomic.Int32 // under way
 
 	closing  sync.Once
 	closeErr error
@@ -182,7 +184,7 @@ func (m *Mux) listenUDP(port int) (shard, error) {
 		}
 		sockets = append(sockets, socket)
 	}
-	return shard{port: port, mux: newUDPMux(sockets, &m.counted)}, nil
+	return shard{port: port, mux: newUDPMux(sockets, &m.counted, &m.fanOuts)}, nil
 }
 
 // localAddresses are those to listen on.

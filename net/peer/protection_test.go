@@ -26,8 +26,8 @@ func TestProtectionThroughPion(t *testing.T) {
 		p        *Publisher
 		from, to *side
 	}{{anna, a, b}, {bela, b, a}} {
-		eventually(t, "negotiated track", func() bool { return len(*way.p.bound.Load()) == 1 })
-		track := (*way.p.bound.Load())[0]
+		eventually(t, "negotiated track", func() bool { return len(way.p.bound.Load().tracks) == 1 })
+		track := way.p.bound.Load().tracks[0]
 		track.protection.Store(2<<8 | 3)
 		stop := flow(way.p, 9)
 		name := way.p.StreamID()
@@ -81,8 +81,8 @@ func TestLossIsRepairedThroughPion(t *testing.T) {
 		t.Fatal(err)
 	}
 	connected(t, a, b)
-	eventually(t, "negotiated track", func() bool { return len(*p.bound.Load()) == 1 })
-	track := (*p.bound.Load())[0]
+	eventually(t, "negotiated track", func() bool { return len(p.bound.Load().tracks) == 1 })
+	track := p.bound.Load().tracks[0]
 	track.stream = &lossy{TrackLocalWriter: track.stream}
 	stop := flow(p, 9)
 	eventually(t, "copies", func() bool { return p.Counters(a.link).RedundantDepth > 0 })

@@ -17,18 +17,24 @@ var errPayload = errors.New("packet payload must have 1 to 1400 bytes")
 // Publisher writes the packets of one origin to every link that it is attached to.
 type Publisher struct {
 	streamID string
-	bound    atomic.Pointer[[]*localTrack] // those that are negotiated; replaced, never changed
-	history  redundancy.History            // of the goroutine that writes
+	bound    atomic.Pointer[fanOut] // replaced, never changed
+	history  redundancy.History     // of the goroutine that writes
 
-	mu     sync.Mutex // guards tracks, and the replacing of bound
+	mu     sync.Mutex // guards tracks, their standby, and the replacing of bound
 	tracks map[*Link]*localTrack
+}
+
+// fanOut is where a publisher's packets go.
+type fanOut struct {
+	tracks []*localTrack // those that are negotiated and not on standby
+	mux    *Mux          // sockets that many of them share; nil: none
 }
 
 // NewPublisher makes a publisher. streamID is the origin's participant id; receivers see it as
 // Subscriber.StreamID.
 func NewPublisher(streamID string) *Publisher {
 	p := &Publisher{streamID: streamID, tracks: map[*Link]*localTrack{}}
-	p.bound.Store(&[]*localTrack{})
+	p.bound.Store(&fanOut{})
 	return p
 }
 
@@ -43,12 +49,28 @@ func (p *Publisher) Write(pk *packet.Packet) (err error) {
 		return errPayload
 	}
 	p.history.Add(pk)
-	for _, t := range *p.bound.Load() {
-		if e := t.write(pk); e != nil && err == nil {
+	to := p.bound.Load()
+	if to.mux != nil {
+		to.mux.beginFanOut()
+		defer to.mux.endFanOut()
+	}
+	for _, t := range to.tracks {
+		if e := t.writeGuarded(pk); e != nil && err == nil {
 			err = e
 		}
 	}
 	return err
+}
+
+// SetStandby stops sending to a link, or goes on. The track stays negotiated, so that either takes effect
+// with the next packet. A link that it is not attached to has no track.
+func (p *Publisher) SetStandby(l *Link, standby bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.tracks[l]; t != nil && t.standby != standby {
+		t.standby = standby
+		p.setBoundLocked(t, t.bound)
+	}
 }
 
 // PublisherCounters count a publisher's packets on one link.
@@ -99,14 +121,18 @@ func (p *Publisher) setBound(t *localTrack, bound bool) {
 }
 
 func (p *Publisher) setBoundLocked(t *localTrack, bound bool) {
-	var next []*localTrack
-	for _, other := range *p.bound.Load() {
+	t.bound = bound
+	next := &fanOut{}
+	for _, other := range p.bound.Load().tracks {
 		if other != t {
-			next = append(next, other)
+			next.tracks = append(next.tracks, other)
 		}
 	}
-	if bound {
-		next = append(next, t)
+	if bound && !t.standby {
+		next.tracks = append(next.tracks, t)
 	}
-	p.bound.Store(&next)
+	if len(next.tracks) > 1 {
+		next.mux = next.tracks[0].link.factory.cfg.Mux
+	}
+	p.bound.Store(next)
 }

@@ -54,7 +54,7 @@ func TestEachLinkHasItsOwnHeader(t *testing.T) {
 	p := NewPublisher("anna")
 	var seen [2]rtp.Header
 	for i := range seen {
-		bindFake(t, p, &Link{}, 4+i, func(h *rtp.Header, payload []byte) (int, error) {
+		bindFake(t, p, &Link{factory: &Factory{}}, 4+i, func(h *rtp.Header, payload []byte) (int, error) {
 			if h.GetExtension(14) != nil {
 				t.Error("an extension leaked from one link or packet to the next")
 			}
@@ -80,7 +80,7 @@ func TestEachLinkHasItsOwnHeader(t *testing.T) {
 func TestWriteAllocatesNothing(t *testing.T) {
 	p := NewPublisher("anna")
 	for range 3 {
-		bindFake(t, p, &Link{}, 1, func(_ *rtp.Header, payload []byte) (int, error) { return len(payload), nil })
+		bindFake(t, p, &Link{factory: &Factory{}}, 1, func(_ *rtp.Header, payload []byte) (int, error) { return len(payload), nil })
 	}
 	pk := makePacket(1, 1)
 	if n := testing.AllocsPerRun(1000, func() { _ = p.Write(pk) }); n != 0 {
@@ -121,8 +121,8 @@ func TestWriteRefusesWhatDoesNotFit(t *testing.T) {
 func TestOneFailingLinkLeavesTheOthers(t *testing.T) {
 	p := NewPublisher("anna")
 	broken := errors.New("broken")
-	bad := bindFake(t, p, &Link{}, 1, func(*rtp.Header, []byte) (int, error) { return 0, broken })
-	good := bindFake(t, p, &Link{}, 1, func(_ *rtp.Header, b []byte) (int, error) { return len(b), nil })
+	bad := bindFake(t, p, &Link{factory: &Factory{}}, 1, func(*rtp.Header, []byte) (int, error) { return 0, broken })
+	good := bindFake(t, p, &Link{factory: &Factory{}}, 1, func(_ *rtp.Header, b []byte) (int, error) { return len(b), nil })
 	if err := p.Write(makePacket(1, 1)); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
@@ -140,7 +140,7 @@ func TestOneFailingLinkLeavesTheOthers(t *testing.T) {
 
 func TestSlowRelayNeverHoldsTheWriter(t *testing.T) {
 	p := NewPublisher("anna")
-	l := &Link{send: newSendQueue()}
+	l := &Link{factory: &Factory{}, send: newSendQueue()}
 	gate, quit, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var payloads []string
 	bindFake(t, p, l, 1, func(_ *rtp.Header, payload []byte) (int, error) {

@@ -22,7 +22,7 @@ func TestTransportWideThroughPion(t *testing.T) {
 		t.Fatal(err)
 	}
 	connected(t, a, b)
-	eventually(t, "negotiated track", func() bool { return len(*p.bound.Load()) == 1 })
+	eventually(t, "negotiated track", func() bool { return len(p.bound.Load().tracks) == 1 })
 	stop := flow(p, 9)
 	defer stop()
 	eventually(t, "feedback", func() bool {

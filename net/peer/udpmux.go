@@ -48,7 +48,7 @@ type udpMux struct {
 	sockets []*udpSocket
 	counted *muxCounters
 	now     func() time.Time
-	fanOuts atomic.Int32 // under way: what they send is gathered
+	fanOuts *atomic.Int32 // of the Mux, under way: what they send is gathered
 	readers sync.WaitGroup
 
 	mu       sync.RWMutex // guards what follows
@@ -101,9 +101,9 @@ type datagram struct {
 
 var datagrams = sync.Pool{New: func() any { return new(datagram) }}
 
-func newUDPMux(sockets []*udpSocket, counted *muxCounters) *udpMux {
+func newUDPMux(sockets []*udpSocket, counted *muxCounters, fanOuts *atomic.Int32) *udpMux {
 	m := &udpMux{
-		sockets: sockets, counted: counted, now: time.Now,
+		sockets: sockets, counted: counted, fanOuts: fanOuts, now: time.Now,
 		byUser: map[string][]*muxConn{}, byRemote: map[muxKey]*muxRemote{},
 	}
 	for _, s := range sockets {

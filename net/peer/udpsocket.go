@@ -113,12 +113,17 @@ func (s *udpSocket) send(b *batch) {
 	s.mu.Unlock()
 }
 
-// beginFanOut has media gathered until endFanOut.
-func (m *udpMux) beginFanOut() { m.fanOuts.Add(1) }
+// beginFanOut has media of all links gathered until endFanOut. Fan-outs may overlap.
+func (m *Mux) beginFanOut() { m.fanOuts.Add(1) }
 
-func (m *udpMux) endFanOut() {
+func (m *Mux) endFanOut() {
 	m.fanOuts.Add(-1)
-	for _, s := range m.sockets {
-		s.flush()
+	for _, shard := range m.shards {
+		if shard.mux == nil {
+			continue
+		}
+		for _, s := range shard.mux.sockets {
+			s.flush()
+		}
 	}
 }

@@ -167,8 +167,8 @@ func check(m Message) error {
 	case *StripSet:
 		return checkLengths(m.ParticipantID)
 	case *Forwarding:
-		if m.Level != ForwardFull && m.Level != ForwardOff {
-			return errors.New("level must be full or off")
+		if m.Level != ForwardFull && m.Level != ForwardStandby && m.Level != ForwardOff {
+			return errors.New("level must be full, standby or off")
 		}
 		return checkLengths(m.ParticipantID)
 	}

@@ -36,6 +36,7 @@ func every() []Message {
 		&options, &publication,
 		&Forwarding{ParticipantID: "p1", Level: ForwardOff},
 		&ReceiveSet{Receive: ReceiveMix},
+		&Forwarding{ParticipantID: "p1", Level: ForwardStandby},
 		&StripSet{ParticipantID: "p1", GainDB: &half, Pan: &centre, Mute: &mute},
 		&strip, &OnAir{Live: true},
 		&OnAirState{Live: true, SinceUnixMS: 1, ListenerURL: "http://localhost/room/demo", Listeners: 3, Problem: "none"},

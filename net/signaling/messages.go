@@ -48,8 +48,9 @@ const (
 
 // Levels of Forwarding.
 const (
-	ForwardFull = "full"
-	ForwardOff  = "off"
+	ForwardFull    = "full"
+	ForwardStandby = "standby" // negotiated and silent, so that full takes effect at once
+	ForwardOff     = "off"
 )
 
 // Reasons of ParticipantLeft.

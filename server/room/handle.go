@@ -195,6 +195,7 @@ func (r *Room) setForwarding(p *participant, m *signaling.Forwarding) error {
 	} else {
 		delete(p.off, from.id)
 	}
+	r.forwarder.SetStandby(from.id, p.id, m.Level == signaling.ForwardStandby)
 	r.updatePaths()
 	return nil
 }

@@ -50,6 +50,12 @@ func TestTheServerForwardsToThoseWhoWantIt(t *testing.T) {
 	off := a.count(idB)
 	a.send(&signaling.Forwarding{ParticipantID: idB, Level: signaling.ForwardFull})
 	s.await("forwarding starts again", func() bool { return a.count(idB) > off+20 })
+
+	a.send(&signaling.Forwarding{ParticipantID: idB, Level: signaling.ForwardStandby})
+	s.await("forwarding pauses at its receiver's wish", quiet)
+	off = a.count(idB)
+	a.send(&signaling.Forwarding{ParticipantID: idB, Level: signaling.ForwardFull})
+	s.await("forwarding starts again", func() bool { return a.count(idB) > off+20 })
 }
 
 func TestPureP2PPerformersGetNothingFromTheServer(t *testing.T) {

@@ -27,6 +27,7 @@ type Track struct {
 	forwarder *Forwarder
 	publisher *peer.Publisher
 	links     map[string]*peer.Link // by subscriber id; guarded by Forwarder.mu
+	standby   map[string]bool       // subscribers that are sent nothing for now; the same
 }
 
 // Publish returns the track of an origin and makes it if it is new.
@@ -39,7 +40,7 @@ func (f *Forwarder) Publish(originID string) *Track {
 func (f *Forwarder) trackLocked(originID string) *Track {
 	t := f.tracks[originID]
 	if t == nil {
-		t = &Track{forwarder: f, publisher: peer.NewPublisher(originID), links: map[string]*peer.Link{}}
+		t = &Track{forwarder: f, publisher: peer.NewPublisher(originID), links: map[string]*peer.Link{}, standby: map[string]bool{}}
 		f.tracks[originID] = t
 	}
 	return t
@@ -81,7 +82,26 @@ func (f *Forwarder) Subscribe(originID string, l *peer.Link, subscriberID string
 		f.mu.Unlock()
 		return fmt.Errorf("forward %s to %s: %w", originID, subscriberID, err)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t.publisher.SetStandby(l, t.standby[subscriberID])
 	return nil
+}
+
+// SetStandby keeps a subscription negotiated and sends nothing over it, or sends again, from the next
+// packet on. It holds for subscriptions to come, too, until the origin or the subscriber is removed.
+func (f *Forwarder) SetStandby(originID, subscriberID string, standby bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.trackLocked(originID)
+	if standby {
+		t.standby[subscriberID] = true
+	} else {
+		delete(t.standby, subscriberID)
+	}
+	if l := t.links[subscriberID]; l != nil {
+		t.publisher.SetStandby(l, standby)
+	}
 }
 
 // Unsubscribe ends a subscription; one that is not there is no error.
@@ -127,6 +147,7 @@ func (f *Forwarder) Remove(participantID string) {
 		}
 	}
 	for _, t := range f.tracks {
+		delete(t.standby, participantID)
 		if l := f.endLocked(t, participantID); l != nil {
 			all = append(all, ended{t, l})
 		}

@@ -3,6 +3,7 @@ package sfu
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type hall struct {
 	performers *peer.Factory
 	quit       chan struct{}
 	pumps      sync.WaitGroup
+	offers     atomic.Int64
 }
 
 func newHall(t *testing.T) *hall {
@@ -93,7 +95,12 @@ func (h *hall) join(id string) *performer {
 	var err error
 	p.atServer, err = h.server.NewLink(peer.LinkConfig{
 		LocalID: signaling.ServerID, RemoteID: id, Offerer: true,
-		Send: func(s *signaling.Signal) { toPerformer <- s },
+		Send: func(s *signaling.Signal) {
+			if s.Description != nil {
+				h.offers.Add(1)
+			}
+			toPerformer <- s
+		},
 		OnTrack: func(s *peer.Subscriber) {
 			track := h.forwarder.Publish(id)
 			if err := s.Run(func(pk *packet.Packet, _ time.Time) { track.Forward(pk) }, clock); err != nil {
@@ -319,6 +326,43 @@ func TestUnsubscribeAndRemove(t *testing.T) {
 	eventually(t, "packets received", func() bool { return h.forwarder.Counters().Received > received+20 })
 	if got := h.forwarder.Counters().Forwarded; got > left+2 {
 		t.Errorf("%d packets forwarded to nobody", got-left)
+	}
+}
+
+// On standby a subscription stays negotiated: it is silent and goes on without a word of signaling.
+func TestStandby(t *testing.T) {
+	h := newHall(t)
+	anna, bela, carl := h.join("anna"), h.join("bela"), h.join("carl")
+	h.forwarder.SetStandby("anna", "carl", true) // before there is a subscription
+	for _, p := range []*performer{bela, carl} {
+		h.subscribe("anna", p)
+	}
+	for _, p := range []*performer{anna, bela, carl} {
+		if err := p.atServer.Negotiate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := h.play(anna)
+	defer func() { stop() }()
+	eventually(t, "packets", func() bool { return bela.count("anna") > 20 })
+	if n := carl.count("anna"); n != 0 {
+		t.Errorf("%d packets on standby", n)
+	}
+	offers := h.offers.Load()
+	h.forwarder.SetStandby("anna", "carl", false)
+	eventually(t, "packets after standby", func() bool { return carl.count("anna") > 20 })
+	h.forwarder.SetStandby("anna", "bela", true)
+	had, others := bela.count("anna"), carl.count("anna")
+	eventually(t, "more packets at the other subscriber", func() bool { return carl.count("anna") > others+20 })
+	if got := bela.count("anna"); got > had+5 { // a few were on their way
+		t.Errorf("%d packets on standby", got-had)
+	}
+	h.forwarder.SetStandby("anna", "bela", false)
+	h.forwarder.SetStandby("anna", "bela", false)
+	had = bela.count("anna")
+	eventually(t, "packets after standby", func() bool { return bela.count("anna") > had+20 })
+	if n := h.offers.Load(); n != offers {
+		t.Errorf("%d offers for a change of level", n-offers)
 	}
 }
 

@@ -13,7 +13,7 @@ const (
 	slopeSpan    = 8 * time.Second // much shorter spans say more about jitter than about drift
 	slopeSamples = 8
 	excessFloor  = 500 * time.Microsecond
-	nearBest     = 16 // samples that come as near to the shortest round trip as any are trusted alike
+	nearBest     = 16     // samples that come as near to the shortest round trip as any are trusted alike
 	maxSlope     = 500e-6 // no sound hardware or computer clock drifts more
 	slewRate     = 300e-6
 	stepAbove    = 50 * time.Millisecond

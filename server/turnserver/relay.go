@@ -33,21 +33,25 @@ func (relays) AllocateListener(turn.AllocateListenerConfig) (net.Listener, net.A
 // AllocateConn implements turn.RelayAddressGenerator: TCP is not relayed (RFC 6062).
 func (relays) AllocateConn(turn.AllocateConnConfig) (net.Conn, error) { return nil, errNoTCPRelay }
 
-// AllocatePacketConn implements turn.RelayAddressGenerator. Ports that a client asks for, which needs
-// a reservation, are not given.
+// AllocatePacketConn implements turn.RelayAddressGenerator. Without a participant it only looks for a
+// port that is free (EVEN-PORT, RFC 8656, section 18.6).
 func (g relays) AllocatePacketConn(want turn.AllocateListenerConfig) (net.PacketConn, net.Addr, error) {
-	if want.UserID == "" || want.RequestedPort != 0 {
-		return nil, nil, errNoPort
-	}
 	at, ok := g.s.relayAddress(want.Network == "udp6")
 	if !ok {
 		return nil, nil, errNoFamily
+	}
+	if want.UserID == "" {
+		socket, err := g.s.cfg.Ports.listen(want.Network, at.Local, want.RequestedPort)
+		if err != nil {
+			return nil, nil, err
+		}
+		return socket, socket.LocalAddr(), nil
 	}
 	if !g.s.quota.take(want.UserID) {
 		g.s.counts.quota.Add(1)
 		return nil, nil, errQuota
 	}
-	socket, err := g.s.cfg.Ports.listen(want.Network, at.Local)
+	socket, err := g.s.cfg.Ports.listen(want.Network, at.Local, want.RequestedPort)
 	if err != nil {
 		g.s.quota.giveBack(want.UserID)
 		g.s.log.Warn("relay port not opened", "error", err)
@@ -64,8 +68,14 @@ func (g relays) AllocatePacketConn(want turn.AllocateListenerConfig) (net.Packet
 	return c, net.UDPAddrFromAddrPort(public), nil
 }
 
-// listen opens a free port of the range, starting anywhere.
-func (r PortRange) listen(network string, local netip.Addr) (*net.UDPConn, error) {
+// listen opens a port of the range: the one that is wanted, or any free one, starting anywhere.
+func (r PortRange) listen(network string, local netip.Addr, wanted int) (*net.UDPConn, error) {
+	if wanted != 0 {
+		if wanted > int(r.Max) || !r.has(uint16(wanted)) {
+			return nil, errNoPort
+		}
+		r = PortRange{uint16(wanted), uint16(wanted)}
+	}
 	n := int(r.Max) - int(r.Min) + 1
 	start := rand.IntN(n) //nolint:gosec // no secret: the permission protects a relayed address
 	for i := range n {

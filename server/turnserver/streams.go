@@ -99,11 +99,11 @@ type stream struct {
 
 // Read waits as long as the client deserves: those without an allocation only at first.
 func (c *stream) Read(p []byte) (int, error) {
-	until := c.since.Add(strangerLife)
+	wait := strangerLife - c.s.cfg.Now().Sub(c.since)
 	if c.s.isClient(clientOf(c.RemoteAddr())) {
-		until = c.s.cfg.Now().Add(silence)
+		wait = silence
 	}
-	if err := c.SetReadDeadline(until); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
@@ -111,7 +111,7 @@ func (c *stream) Read(p []byte) (int, error) {
 
 // Write ends the connection when the client does not read: half a message would garble what follows.
 func (c *stream) Write(p []byte) (int, error) {
-	_ = c.SetWriteDeadline(c.s.cfg.Now().Add(writePatience))
+	_ = c.SetWriteDeadline(time.Now().Add(writePatience))
 	n, err := c.Conn.Write(p)
 	if err != nil {
 		_ = c.Conn.Close()

@@ -19,15 +19,16 @@ import (
 )
 
 const (
-	realm             = "gasso"
-	relaySocketBuffer = 256 << 10 // bytes
-	maxBytesPerSecond = 2500000   // of one allocation each way: 20 Mbit/s, 32 performers' music
-	burstBytes        = 512 << 10
-	perParticipant    = 64 // allocations: links times transports times local addresses
-	perAddress        = 256
-	maxPeers          = 128 // permissions of one allocation
-	maxChannels       = 256
-	grace             = 24 * time.Hour // an allocation may outlive its credentials, RFC-less custom of TURN REST
+	realm              = "gasso"
+	relaySocketBuffer  = 256 << 10 // bytes
+	serverSocketBuffer = 4 << 20
+	maxBytesPerSecond  = 2500000 // of one allocation each way: 20 Mbit/s, 32 performers' music
+	burstBytes         = 512 << 10
+	perParticipant     = 64 // allocations: links times transports times local addresses
+	perAddress         = 256
+	maxPeers           = 128 // permissions of one allocation
+	maxChannels        = 256
+	grace              = 24 * time.Hour // an allocation may outlive its credentials, RFC-less custom of TURN REST
 )
 
 // PortRange is a range of UDP ports, both ends included.
@@ -153,6 +154,9 @@ func (s *Server) turnConfig() turn.ServerConfig {
 		},
 	}
 	for _, p := range s.cfg.Packets {
+		if socket, ok := p.(*net.UDPConn); ok { // as much of it as the system grants
+			_ = errors.Join(socket.SetReadBuffer(serverSocketBuffer), socket.SetWriteBuffer(serverSocketBuffer))
+		}
 		c.PacketConnConfigs = append(c.PacketConnConfigs, turn.PacketConnConfig{
 			PacketConn: &guardedPackets{PacketConn: p, s: s}, RelayAddressGenerator: relays{s}, PermissionHandler: s.permits,
 		})

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -26,6 +27,7 @@ type desktopOptions struct {
 	name, input, output string
 	topology, lang      string
 	connection          connectionOptions
+	keeping             keepingOptions
 }
 
 func (o *desktopOptions) addFlags(f *pflag.FlagSet) {
@@ -35,6 +37,7 @@ func (o *desktopOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.output, "output", "", "device[:ID] | file:PATH.wav | null (this time only)")
 	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "how sound travels: auto (both ways) | p2p (directly) | sfu (through the server)")
 	o.connection.addFlags(f)
+	o.keeping.addFlags(f, "")
 	f.StringVar(&o.lang, "lang", "", "ja | en (default from the settings, then from the system)")
 }
 
@@ -53,7 +56,7 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 	if err != nil {
 		return err
 	}
-	if err := o.connection.apply(&session.Config{}); err != nil {
+	if err := errors.Join(o.connection.apply(&session.Config{}), o.keeping.apply(&session.Config{})); err != nil {
 		return err
 	}
 	if err := hasDisplay(); err != nil {
@@ -65,6 +68,9 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 	}
 	if o.connection.ca == "" {
 		o.connection.ca = store.Get().CAFile
+	}
+	if o.keeping == (keepingOptions{}) {
+		o.keeping = keepingOptions{dir: store.Get().SpoolDir, mb: store.Get().SpoolMB}
 	}
 	model, err := wasm.RNNoise()
 	if err != nil {
@@ -78,7 +84,7 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 					SoundSystem: r.SoundSystem, FallBack: true, Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks,
 					Processing: r.Processing, NoiseModel: model, CPULimitPercent: r.CPULimitPercent, Log: log,
 				}
-				if err := o.connection.apply(&cfg); err != nil {
+				if err := errors.Join(o.connection.apply(&cfg), o.keeping.apply(&cfg)); err != nil {
 					return nil, err
 				}
 				engine, err := session.New(cfg)

@@ -32,6 +32,7 @@ type headlessOptions struct {
 	duration                          time.Duration
 	stats                             string
 	connection                        connectionOptions
+	keeping                           keepingOptions
 }
 
 func newHeadlessCommand(out, errs io.Writer, verbose *bool) *cobra.Command {
@@ -75,6 +76,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.bitrate, "bitrate", 0, "bit/s of the encoder, 6000 to 510000; 0 chooses")
 	f.IntVar(&o.cpuLimit, "cpu-limit", 0, "percent of one core, 10 to 400, that quality is lowered for; 0 sets no limit")
 	o.connection.addFlags(f)
+	o.keeping.addFlags(f, spoolOff)
 	f.DurationVar(&o.duration, "duration", 0, "leave after this time; 0 stays")
 	f.StringVar(&o.stats, "stats", "", "write a JSON object a second to this file; docs/development.md tells the fields")
 }
@@ -95,7 +97,7 @@ func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 	if cfg.Room == "" {
 		return cfg, errors.New("no room to join was named: give --invite LINK, or --server URL and --room NAME")
 	}
-	if err := o.connection.apply(&cfg); err != nil {
+	if err := errors.Join(o.connection.apply(&cfg), o.keeping.apply(&cfg)); err != nil {
 		return cfg, err
 	}
 	if o.bitrate != 0 && (o.bitrate < 6000 || o.bitrate > 510000) {
@@ -191,7 +193,7 @@ func runHeadless(ctx context.Context, o headlessOptions, out io.Writer, log *slo
 	}
 	s.SetMuted(o.muted)
 	ended := make(chan error, 1)
-	watchCtx, stopWatching := context.WithCancel(ctx)
+	watchCtx, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { ended <- s.Run(ctx) }()
 	watched := make(chan error, 1)
 	go func() { watched <- watch(watchCtx, s, o, out) }()
@@ -215,7 +217,7 @@ func watch(ctx context.Context, s *session.Session, o headlessOptions, out io.Wr
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	said, aired := "", false
-	for {
+	for ended := false; ; {
 		snap := s.Snapshot()
 		if line := headline(snap); line != said {
 			fmt.Fprintln(out, line)
@@ -228,9 +230,12 @@ func watch(ctx context.Context, s *session.Session, o headlessOptions, out io.Wr
 		if err := lines.Write(snap); err != nil {
 			return fmt.Errorf("write statistics: %w", err)
 		}
-		select {
-		case <-ctx.Done():
+		if ended {
 			return nil
+		}
+		select {
+		case <-ctx.Done(): // the session has ended; its last figures follow
+			ended = true
 		case <-tick.C:
 		}
 	}

@@ -51,6 +51,7 @@ type Spool struct {
 	Cut          bool          // nothing reaches the server now
 	BackfillLeft int64         // packets that the server asked for and that are still to be sent
 	BackfillSent int64         // packets that were sent later, for the program or the archive
+	Publications []PublicationSum
 }
 
 // keeping keeps the own packets until the server has them, and sends later what it lacks.
@@ -59,6 +60,8 @@ type keeping struct {
 	inbox   chan []byte                 // messages of the server; drop rule: the newest, since it asks again
 	first   atomic.Uint32               // generation of the first publication
 	problem atomic.Pointer[string]      // why there is no folder, in words
+
+	sums sums
 
 	mu       sync.Mutex // guards what follows
 	channel  backfillChannel
@@ -128,6 +131,7 @@ func (k *keeping) generation(n int) uint8 { return uint8(uint32(n) + k.first.Loa
 
 // keep is called for each encoded packet; it does not allocate and waits for nothing.
 func (k *keeping) keep(pk *packet.Packet) {
+	k.sums.add(pk)
 	if kept := k.spool.Load(); kept != nil {
 		kept.Append(pk)
 	}
@@ -135,6 +139,7 @@ func (k *keeping) keep(pk *packet.Packet) {
 
 // beginKeepingLocked has the packets of a publication kept, and is told of it before the first one.
 func (s *Session) beginKeepingLocked(p *signaling.Publication) {
+	s.keeping.sums.begin(p.ID)
 	s.keeping.mu.Lock()
 	s.keeping.frame = p.FrameSamples
 	s.keeping.mu.Unlock()
@@ -167,6 +172,7 @@ func (s *Session) rememberLocked() {
 
 // describe writes what is kept and what of it is being sent, and returns what is wrong in words.
 func (k *keeping) describe(self *Self, now time.Time) (problem string) {
+	self.Spool.Publications = k.sums.list()
 	kept := k.spool.Load()
 	if kept == nil {
 		return ""
@@ -177,6 +183,7 @@ func (k *keeping) describe(self *Self, now time.Time) (problem string) {
 	self.Spool = Spool{
 		Packets: status.Packets, Duration: status.Duration, Bytes: status.Bytes, Lost: status.Lost, Cut: !k.cutSince.IsZero(),
 		BackfillLeft: k.stats.Waiting, BackfillSent: k.stats.ProgramPackets + k.stats.ArchivePackets,
+		Publications: self.Spool.Publications,
 	}
 	cut := self.Spool.Cut && now.Sub(k.cutSince) >= cutShown
 	if cut && k.answered && status.Packets > 0 {
@@ -218,8 +225,10 @@ type statsSpool struct {
 	Cut          bool    `json:"spool_cut"`
 	BackfillLeft int64   `json:"backfill_left_packets"`
 	BackfillSent int64   `json:"backfill_sent_packets"`
+
+	Publications []PublicationSum `json:"publications,omitempty"`
 }
 
 func newStatsSpool(s Spool) statsSpool {
-	return statsSpool{s.Packets, inMS(s.Duration), s.Bytes, s.Lost, s.Cut, s.BackfillLeft, s.BackfillSent}
+	return statsSpool{s.Packets, inMS(s.Duration), s.Bytes, s.Lost, s.Cut, s.BackfillLeft, s.BackfillSent, s.Publications}
 }

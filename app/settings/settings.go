@@ -38,6 +38,9 @@ type Settings struct {
 
 	CAFile string `json:"caFile"` // certificate authorities (PEM) to trust beside the system's; empty for none
 
+	SpoolDir string `json:"spoolDir"` // where sound is kept that cannot be sent yet; "off" for memory alone, empty chooses
+	SpoolMB  int    `json:"spoolMB"`  // that it may take; 0 chooses
+
 	Window Window `json:"window"`
 }
 
@@ -69,7 +72,7 @@ func Defaults() Settings {
 
 // Validate says what is wrong with the first field that is.
 func (s Settings) Validate() error {
-	for name, text := range map[string]string{"server": s.Server, "room": s.Room, "name": s.Name, "input": s.Input, "output": s.Output, "caFile": s.CAFile} {
+	for name, text := range map[string]string{"server": s.Server, "room": s.Room, "name": s.Name, "input": s.Input, "output": s.Output, "caFile": s.CAFile, "spoolDir": s.SpoolDir} {
 		if utf8.RuneCountInString(text) > maxTextRunes || !utf8.ValidString(text) {
 			return fmt.Errorf("%s is not a text of at most %d characters", name, maxTextRunes)
 		}
@@ -97,6 +100,9 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("a monitor of %g dB is not possible; it takes %d to %d dB", s.MonitorGainDB, minMonitorDB, maxMonitorDB)
 	}
 	if err := session.CheckCPULimit(s.CPULimitPercent); err != nil {
+		return err
+	}
+	if err := session.CheckSpoolMB(s.SpoolMB); err != nil {
 		return err
 	}
 	if w := s.Window; !(w.Width >= 400 && w.Width <= 16384 && w.Height >= 300 && w.Height <= 16384) {

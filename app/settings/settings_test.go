@@ -83,6 +83,7 @@ func TestInvalidUpdateChangesNothing(t *testing.T) {
 		"server without scheme": func(s *Settings) { s.Server = "example.org" },
 		"long name":             func(s *Settings) { s.Name = strings.Repeat("a", 201) },
 		"no input":              func(s *Settings) { s.Input = "" },
+		"too much kept sound":   func(s *Settings) { s.SpoolMB = 100_001 },
 		"a CPU limit too low":   func(s *Settings) { s.CPULimitPercent = 9 },
 		"a CPU limit too high":  func(s *Settings) { s.CPULimitPercent = 401 },
 		"no sound system":       func(s *Settings) { s.SoundSystem = "../alsa" },

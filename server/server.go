@@ -225,8 +225,12 @@ func (s *Server) OpsAddr() net.Addr {
 // Reload reads the certificate files again.
 func (s *Server) Reload() error { return s.reload() }
 
-// closeTimeout bounds each step of the end.
-const closeTimeout = 5 * time.Second
+// Bounds of the end: drainTimeout of what comes before it in good order, closeTimeout of each step. All
+// together end within a minute.
+const (
+	drainTimeout = 40 * time.Second
+	closeTimeout = 5 * time.Second
+)
 
 // Run serves until ctx ends, then tells everybody and closes what New opened. It returns nil when it
 // was ctx that ended it.
@@ -263,6 +267,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("server runs", "http", s.public.Addr().String(), "base", s.base, "udp", s.mux.UDPPorts(), "tcp", s.mux.TCPPort(), "turn", s.turnPorts.plain)
 	select {
 	case <-ctx.Done():
+		s.drain()
 	case err = <-failed:
 	}
 	s.log.Info("server ends")
@@ -273,6 +278,15 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(err, s.close())
+}
+
+// drain ends what can be ended in good order, while the server still serves.
+func (s *Server) drain() {
+	s.log.Info("server drains")
+	s.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	s.registry.Drain(ctx)
 }
 
 // shutdown lets requests that are under way finish, but not for long.

@@ -42,12 +42,8 @@ func (r *Room) newShelf(participantID string, input *mixer.Input) *shelf {
 	s := &shelf{room: r, keeper: r.cfg.Journal.Keeper(r.id, participantID), input: input}
 	s.writers.Store(&map[packet.PublicationID]*journal.Writer{})
 	s.keeper.SetOnAir(r.air.live)
-	delay := r.cfg.ProgramDelay
-	if delay == 0 {
-		delay = defaultProgram
-	}
 	s.requester = backfill.NewRequester(backfill.RequesterConfig{
-		Open: s.open, Packet: s.take, RoomNS: r.cfg.Clock.NowNS, ProgramDelay: delay, Rate: fillRate,
+		Open: s.open, Packet: s.take, RoomNS: r.cfg.Clock.NowNS, ProgramDelay: r.cfg.programDelay(), Rate: fillRate,
 	})
 	return s
 }

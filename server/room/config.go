@@ -95,6 +95,14 @@ type Options struct {
 	AutoOnAir bool   // goes on air at the first join
 }
 
+// programDelay is ProgramDelay as the mixer takes it.
+func (c Config) programDelay() time.Duration {
+	if c.ProgramDelay == 0 {
+		return defaultProgram
+	}
+	return c.ProgramDelay
+}
+
 func (c Config) withDefaults() Config {
 	if c.Limits == nil {
 		c.Limits = limits.New(limits.Config{})

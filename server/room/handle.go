@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -13,6 +14,9 @@ const (
 	maxSDPBytes       = 32 << 10
 	maxCandidateBytes = 2 << 10
 )
+
+// errGone tells that the room has nothing of a participant any more: it left, was removed or timed out.
+var errGone = errors.New("the participant is not in the room")
 
 // handle does what a message asks for, on the goroutine of its connection. The error is the answer.
 func (r *Room) handle(c *connection, m signaling.Message) error {
@@ -34,13 +38,17 @@ func (r *Room) handle(c *connection, m signaling.Message) error {
 	}
 	err := error(nil)
 	r.call(func() { err = r.handleOwned(p, m) })
+	if errors.Is(err, errGone) {
+		c.rejoin()
+		return nil
+	}
 	return err
 }
 
 // handleOwned is handle for what needs the room's state, on the room's goroutine.
 func (r *Room) handleOwned(p *participant, m signaling.Message) error {
 	if r.participants[p.id] != p {
-		return nil // left or removed meanwhile
+		return errGone
 	}
 	switch m := m.(type) {
 	case *signaling.Signal:

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"gasso/audio/mix"
-	"gasso/net/peer"
 	"gasso/net/signaling"
 	"gasso/server/limits"
 )
@@ -130,25 +129,12 @@ func (r *Room) resume(p *participant, e *entry) (*participant, error) {
 	switch {
 	case keep:
 		r.openFeed(p, link)
-		r.restartLink(p, link)
+		r.reviveLink(p, link)
 	case link == nil && !p.starting:
 		r.openLink(p)
 	}
 	r.updatePaths()
 	return p, nil
-}
-
-// restartLink has a link look for its way again.
-func (r *Room) restartLink(p *participant, link *mediaLink) {
-	if link.current() == peer.StateConnected {
-		return
-	}
-	switch err := link.Restart(); {
-	case errors.Is(err, peer.ErrStartOver): // the other side has ended it
-		r.startOver(p, link)
-	case err != nil:
-		r.log.Warn("link not restarted", "participant", p.id, "error", err)
-	}
 }
 
 // attach gives a participant a connection, tells it about the room, and returns the connection before.

@@ -21,9 +21,6 @@ const (
 	startOverBurst   = 5
 )
 
-// restartPatience is how long a restarted link may stay without a way before it is made anew.
-const restartPatience = 15 * time.Second
-
 // Track is the way of one participant's packets through the server.
 type Track struct {
 	forward  *sfu.Track
@@ -97,6 +94,7 @@ func (t *Track) deliver(p *packet.Packet, arrival time.Time) {
 type mediaLink struct {
 	*peer.Link
 	state   atomic.Pointer[peer.State] // as told last
+	watch   *linkWatch                 // of the room's goroutine
 	dropped atomic.Bool                // about to be closed: says nothing more
 }
 
@@ -131,6 +129,7 @@ func (r *Room) openLink(p *participant) {
 		return
 	}
 	l.Link = made
+	l.watch = newLinkWatch(p.track, time.Now())
 	p.swapLink(l)
 	r.openFeed(p, l)
 	r.updatePaths()
@@ -195,7 +194,6 @@ func (r *Room) startOver(p *participant, old *mediaLink) {
 		return
 	}
 	p.starting = true
-	p.restartedAt = time.Time{}
 	r.dropLink(p, func() {
 		r.post(func() {
 			p.starting = false
@@ -204,25 +202,6 @@ func (r *Room) startOver(p *participant, old *mediaLink) {
 			}
 		})
 	})
-}
-
-// watchLink restarts a link that failed, and makes it anew when that doesn't help.
-func (r *Room) watchLink(p *participant, now time.Time) {
-	link := p.currentLink()
-	if link == nil || !p.lostAt.IsZero() {
-		return
-	}
-	switch link.current() {
-	case peer.StateConnected:
-		p.restartedAt = time.Time{}
-	case peer.StateFailed:
-		if p.restartedAt.IsZero() {
-			p.restartedAt = now
-			r.restartLink(p, link)
-		} else if now.Sub(p.restartedAt) > restartPatience {
-			r.startOver(p, link)
-		}
-	}
 }
 
 // dropLink takes the participant's link away and closes it in the background, then calls after.

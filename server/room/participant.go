@@ -55,7 +55,6 @@ type participant struct {
 	wishes      *rate.Limiter // for a new offer
 	announces   *rate.Limiter // of publications
 	lostAt      time.Time     // zero while connected
-	restartedAt time.Time     // last ICE restart since the link worked; zero if none
 	starting    bool          // a new link is on its way
 	history     linkHistory   // of the link with it
 
@@ -185,6 +184,12 @@ func (p *participant) takeConn() *signaling.Conn {
 	conn := p.conn
 	p.conn = nil
 	return conn
+}
+
+func (p *participant) currentConn() *signaling.Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conn
 }
 
 func (p *participant) currentLink() *mediaLink {

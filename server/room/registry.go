@@ -122,17 +122,11 @@ func (reg *Registry) Status() []Status {
 // Shutdown ends all rooms, tells everybody so, refuses new connections and waits for what it started,
 // at most until ctx ends.
 func (reg *Registry) Shutdown(ctx context.Context) error {
-	last := &signaling.Closed{Reason: signaling.ClosedShutdown, Text: "The server is shutting down. Reconnect in a moment."}
-	reg.mu.Lock()
-	reg.closing = true
-	rooms := make([]*Room, 0, len(reg.rooms))
-	for _, r := range reg.rooms {
-		rooms = append(rooms, r)
+	last := &signaling.Closed{
+		Reason: signaling.ClosedShutdown, Text: "The server is shutting down. Reconnect in a moment.", ReconnectAfterMS: reconnectAfterMS,
 	}
-	for conn := range reg.pending {
-		conn.Finish(last)
-	}
-	reg.mu.Unlock()
+	reg.sayGoodbye(last)
+	rooms := reg.List()
 	for _, r := range rooms {
 		r.end(last)
 	}
@@ -149,5 +143,15 @@ func (reg *Registry) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("shut rooms down: %w", ctx.Err())
+	}
+}
+
+// sayGoodbye refuses new connections and tells those that have not joined.
+func (reg *Registry) sayGoodbye(last *signaling.Closed) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	reg.closing = true
+	for conn := range reg.pending {
+		conn.Finish(last)
 	}
 }

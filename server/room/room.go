@@ -96,6 +96,7 @@ func (r *Room) run() {
 			r.guarded(f)
 		case <-levels.C:
 			r.guarded(r.sendLevels)
+			r.guarded(r.recoverLinks)
 		case <-tick.C:
 			r.guarded(r.tick)
 		case <-r.ending:
@@ -164,7 +165,7 @@ func (r *Room) closeAll() {
 	r.participants, r.order = nil, nil
 }
 
-// tick does what time brings: participants who stay away, links that failed, news of the broadcast.
+// tick does what time brings: participants who stay away, news of the broadcast.
 func (r *Room) tick() {
 	now := r.cfg.Now()
 	for _, p := range slices.Clone(r.order) {
@@ -172,7 +173,6 @@ func (r *Room) tick() {
 			r.remove(p, signaling.LeftByTimeout)
 			continue
 		}
-		r.watchLink(p, now)
 	}
 	r.reportLinks(now)
 	r.refreshAir()

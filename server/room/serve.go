@@ -22,14 +22,19 @@ const (
 	messageBurst    = 400              // a mesh that starts sends many candidates at once
 	patience        = 200              // refused messages at once until the connection is closed,
 	forgiven        = 5                // and how many are forgiven each second
+	rejoinAfterMS   = 250
 )
 
 // ServeWS answers a signaling connection and returns when it has ended.
 func (reg *Registry) ServeWS(w http.ResponseWriter, r *http.Request) {
 	address := addressOf(r)
 	if !reg.enter(address) {
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "The server takes no connection now. Try again in 5 seconds.", http.StatusServiceUnavailable)
+		after := "5"
+		if reg.isClosing() { // its successor may be there soon
+			after = "1"
+		}
+		w.Header().Set("Retry-After", after)
+		http.Error(w, "The server takes no connection now. Try again in "+after+" seconds.", http.StatusServiceUnavailable)
 		return
 	}
 	defer reg.connections.Done()
@@ -77,6 +82,12 @@ func (reg *Registry) leave(address string) {
 	if reg.from[address]--; reg.from[address] == 0 {
 		delete(reg.from, address)
 	}
+}
+
+func (reg *Registry) isClosing() bool {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return reg.closing
 }
 
 // setPending notes a connection that has not joined. It reports false when the server shuts down.
@@ -145,6 +156,12 @@ func (c *connection) end() {
 	if err := c.conn.Close(last); err != nil {
 		c.log.Debug("signaling connection ended", "error", err)
 	}
+}
+
+// rejoin asks for a new connection of a participant that the room has lost.
+func (c *connection) rejoin() {
+	_ = c.conn.Send(&signaling.Rejoin{Reason: signaling.RejoinGone, RetryAfterMS: rejoinAfterMS})
+	c.conn.Finish(nil)
 }
 
 // receive returns the next message, or nil when there was one that has been refused.
@@ -238,12 +255,8 @@ func (c *connection) enterRoom(m signaling.Message) error {
 	if !ok {
 		return &signaling.Error{Code: signaling.CodeForbidden, Message: "Nobody has joined on this connection.", Next: "Send join-room first."}
 	}
-	if join.Protocol != signaling.ProtocolVersion {
-		return &signaling.Error{
-			Code:    signaling.CodeVersion,
-			Message: fmt.Sprintf("This server speaks protocol version %d, not %d.", signaling.ProtocolVersion, join.Protocol),
-			Next:    "Install the app of the server's version.",
-		}
+	if join.Protocol < signaling.OldestVersion || join.Protocol > signaling.ProtocolVersion {
+		return wrongVersion(join.Protocol)
 	}
 	r, ok := c.reg.Get(join.RoomID)
 	if !ok {
@@ -261,6 +274,19 @@ func (c *connection) enterRoom(m signaling.Message) error {
 	c.room, c.participant = r, p
 	c.log = c.log.With("room", r.id, "participant", p.id)
 	return nil
+}
+
+// wrongVersion says which side to update.
+func wrongVersion(theirs int) *signaling.Error {
+	e := &signaling.Error{
+		Code:    signaling.CodeVersion,
+		Message: fmt.Sprintf("This server speaks the protocol versions %d to %d, not %d.", signaling.OldestVersion, signaling.ProtocolVersion, theirs),
+		Next:    "Update the app: this server is newer.",
+	}
+	if theirs > signaling.ProtocolVersion {
+		e.Next = "Ask the operator to update the server, or install the app of the server's version."
+	}
+	return e
 }
 
 func unknownRoom() *signaling.Error {

@@ -148,6 +148,8 @@ func (s *Session) note(m signaling.Message) {
 		s.programStrip[m.ParticipantID] = *m
 	case *signaling.OnAirState:
 		s.onAir = *m
+	case *signaling.LinkReport:
+		s.reported = newLinkReport(m, time.Now())
 	case *signaling.Levels:
 		clear(s.levels)
 		for _, l := range append(m.Strips, m.Program) {

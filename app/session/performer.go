@@ -42,7 +42,8 @@ type performer struct {
 	mu      sync.Mutex
 	link    *peer.Link // direct one, nil without
 	quality qualityWindow
-	retired packetCounts // of voices that are gone
+	retired packetCounts   // of voices that are gone
+	losses  [2]lossHistory // by path
 
 	// delivering makes one producer of the tracks that bring packets, of which a path has two for a
 	// moment when a link is replaced. It comes after mu.
@@ -163,6 +164,9 @@ func (p *performer) keepHouse(now time.Time) {
 		p.voices.Store(&kept)
 	}
 	p.quality.add(p.countsLocked())
+	for path := range p.losses {
+		p.losses[path].note(p.sources[path].Load(), now)
+	}
 }
 
 func (p *performer) currentLink() *peer.Link {

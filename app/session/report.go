@@ -26,6 +26,7 @@ func (s *Session) Snapshot() Snapshot {
 			snap.Performers = append(snap.Performers, s.describeLocked(s.performers[id], snap.At))
 		}
 	}
+	snap.Findings = s.findingsLocked(&snap)
 	snap.OnAir = OnAir{
 		Live: s.onAir.Live, ListenerURL: s.onAir.ListenerURL, Listeners: s.onAir.Listeners,
 		Problem: s.onAir.Problem, ProgramLevel: s.levelLocked(""),

@@ -93,6 +93,7 @@ type Session struct {
 	order        []string // keys of performers, by joining
 	programStrip map[string]signaling.StripChanged
 	onAir        signaling.OnAirState
+	reported     linkReport
 	levels       map[string]Level // of the program's strips; key "" is the program
 	monitor      Monitor
 	chat         []ChatLine

@@ -10,6 +10,7 @@ type Snapshot struct {
 	Room, Title string
 	Self        Self
 	Performers  []Performer // the others, in order of joining
+	Findings    []Finding   // what is wrong with connections and on whose side, this one's first
 	OnAir       OnAir
 	Chat        []ChatLine // the newest 200, oldest first
 	ClockReady  bool

@@ -59,6 +59,15 @@ type statsLine struct {
 	statsSpool
 
 	Performers []statsPerforms `json:"performers"`
+	Findings   []statsFinding  `json:"findings"`
+}
+
+// statsFinding is what is wrong and on whose side; without an id it is this one.
+type statsFinding struct {
+	Kind          FindingKind `json:"kind"`
+	ParticipantID string      `json:"participant_id,omitempty"`
+	LostRatio     float64     `json:"lost_ratio"`
+	LateMS        float64     `json:"late_ms"`
 }
 
 type statsPerforms struct {
@@ -110,7 +119,10 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 		MachinePercent: load.MachinePercent, CaptureRatio: load.CaptureRatio, PlayoutRatio: load.PlayoutRatio,
 		LateMS: inMS(load.Late), MemoryLimitBytes: load.MemoryLimitBytes,
 		statsSpool: newStatsSpool(s.Self.Spool),
-		Performers: make([]statsPerforms, 0, len(s.Performers)),
+		Performers: make([]statsPerforms, 0, len(s.Performers)), Findings: make([]statsFinding, 0, len(s.Findings)),
+	}
+	for _, f := range s.Findings {
+		line.Findings = append(line.Findings, statsFinding{Kind: f.Kind, ParticipantID: f.ParticipantID, LostRatio: f.LostRatio, LateMS: inMS(f.Late)})
 	}
 	for _, p := range s.Performers {
 		line.Performers = append(line.Performers, statsPerforms{

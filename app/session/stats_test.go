@@ -32,7 +32,8 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 			Link: Link{Quality: QualityFair, Direct: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5,
 				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6, PacketsUnusable: 7, BadFeedback: 8},
 		}},
-		OnAir: OnAir{Live: true}, ClockReady: true, ServerRTT: 2500 * time.Microsecond,
+		Findings: []Finding{{Kind: TheirUpload, ParticipantID: "p2", Name: "Ben", LostRatio: 0.04}},
+		OnAir:    OnAir{Live: true}, ClockReady: true, ServerRTT: 2500 * time.Microsecond,
 	}
 	got, err := json.MarshalIndent(newStatsLine(snap, procstat.Usage{CPUPercent: 1.5, MemoryBytes: 1 << 20}), "", "  ")
 	if err != nil {

@@ -101,11 +101,6 @@ func (l *Link) runReports(read readRTCP, track *localTrack) {
 	})
 }
 
-// runDiscard empties a receiver's queue of sender reports until the receiver stops.
-func (l *Link) runDiscard(read readRTCP) {
-	l.eachCompound(read, func([]byte) error { return nil })
-}
-
 // readRTCP is how pion gives what came: RTPSender.Read and RTPReceiver.Read.
 type readRTCP func([]byte) (int, interceptor.Attributes, error)
 

@@ -123,7 +123,7 @@ func (f *Factory) init() error {
 }
 
 // newAPI makes pion's constructor of PeerConnections for one shard, or for one link with a reach of its own: Opus with RED, the identity
-// extension, transport-wide numbers, and sender and receiver reports, which give loss. There is no NACK: repeats are asked for
+// extension and transport-wide numbers. There is no interceptor: reports are our own, and repeats are asked for
 // from the merged jitter buffer, not per transport.
 func (f *Factory) newAPI(s shard, r *reach) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
@@ -139,15 +139,11 @@ func (f *Factory) newAPI(s shard, r *reach) (*webrtc.API, error) {
 			return nil, fmt.Errorf("register header extension %s: %w", uri, err)
 		}
 	}
-	reports := &interceptor.Registry{}
-	if err := webrtc.ConfigureRTCPReports(reports); err != nil {
-		return nil, fmt.Errorf("register RTCP reports: %w", err)
-	}
 	setting, err := f.newSetting(s, r)
 	if err != nil {
 		return nil, err
 	}
-	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(reports),
+	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
 		webrtc.WithSettingEngine(setting)), nil
 }
 

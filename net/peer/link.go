@@ -163,6 +163,8 @@ func (l *Link) RemoteID() string { return l.cfg.RemoteID }
 func (l *Link) runOwner() {
 	defer close(l.ended)
 	defer l.repeat.Stop()
+	reports := time.NewTicker(senderReportEvery)
+	defer reports.Stop()
 	for {
 		select {
 		case <-l.quit:
@@ -171,6 +173,8 @@ func (l *Link) runOwner() {
 			c.done <- l.guarded(c.do)
 		case <-l.changed:
 			l.noteState()
+		case now := <-reports.C:
+			_ = l.guarded(func() error { return l.sendReports(now) }) // a link that cannot send now says it later
 		case <-l.repeat.C:
 			if err := l.guarded(l.repeatOffer); err != nil {
 				l.log.Info("repeat offer", "error", err)
@@ -269,11 +273,11 @@ func (l *Link) remoteTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 	}
 	l.wg.Add(3)
 	l.mu.Unlock()
+	s := newSubscriber(track, receiver, l.log)
 	go func() {
 		defer l.wg.Done()
-		l.runDiscard(receiver.Read)
+		l.eachCompound(receiver.Read, func(compound []byte) error { return s.takeSenderReports(compound, time.Now()) })
 	}()
-	s := newSubscriber(track, receiver, l.log)
 	go func() {
 		defer l.wg.Done()
 		s.runFeedback(l.writeRTCP)

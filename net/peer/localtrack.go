@@ -41,6 +41,7 @@ type localTrack struct {
 	bound, standby bool // guarded by publisher.mu
 
 	sent, failed, resent, badFeedback atomic.Int64
+	octets                            atomic.Int64 // of payloads sent
 
 	// Set by Bind, then used by the one goroutine that writes.
 	stream      webrtc.TrackLocalWriter
@@ -253,6 +254,7 @@ func (t *localTrack) writeNow(pk *packet.Packet, payloadType uint8, again bool) 
 		return err
 	}
 	t.sent.Add(1)
+	t.octets.Add(int64(len(pk.Payload)))
 	return nil
 }
 

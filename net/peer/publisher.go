@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gasso/net/packet"
 	"gasso/net/redundancy"
@@ -19,6 +20,7 @@ type Publisher struct {
 	streamID string
 	bound    atomic.Pointer[fanOut] // replaced, never changed
 	history  redundancy.History     // of the goroutine that writes
+	written  atomic.Uint64          // when it wrote last, for sender reports
 
 	mu     sync.Mutex // guards tracks, their standby, and the replacing of bound
 	tracks map[*Link]*localTrack
@@ -49,6 +51,7 @@ func (p *Publisher) Write(pk *packet.Packet) (err error) {
 		return errPayload
 	}
 	p.history.Add(pk)
+	p.written.Store(written(pk.Timestamp(), time.Now()))
 	to := p.bound.Load()
 	if to.mux != nil {
 		to.mux.beginFanOut()

@@ -25,6 +25,9 @@ type reception struct {
 	redType     uint8 // 0: none was negotiated
 	wide        wideReceiver
 
+	arrivals arrivals
+	told     int // reports
+
 	header   rtp.Header
 	packet   packet.Packet
 	received redundancy.Receiver
@@ -39,7 +42,11 @@ func (r *reception) take(buf []byte, arrival time.Time, near int64) {
 		r.noClock.Add(1)
 		return
 	}
-	switch err := packetFromRTP(&r.packet, &r.header, buf, r.extensionID, r.redType, near); {
+	err := packetFromRTP(&r.packet, &r.header, buf, r.extensionID, r.redType, near)
+	if err == nil {
+		r.arrivals.take(&r.header, arrival)
+	}
+	switch {
 	case errors.Is(err, errNoIdentity):
 		r.unidentified.Add(1)
 	case err != nil:
@@ -106,6 +113,11 @@ func (r *reception) report(now time.Time) {
 		r.missing += uint32(max(0, missed-r.missed)) // modulo 2^32 is meant; less than before is of another player
 		r.missed, totals.Missing = missed, r.missing
 	}
+	if r.told%receiverReportEach == 0 && r.arrivals.known {
+		block := r.arrivals.block(uint32(r.track.SSRC()), r.heard.Load(), now)
+		r.queue(&rtcp.ReceiverReport{SSRC: feedbackSSRC, Reports: []rtcp.ReceptionReport{block}})
+	}
+	r.told++
 	r.tell(redundancy.AppTotals, totals.Append(nil))
 }
 

@@ -45,8 +45,10 @@ func pipe(t testing.TB, p *Publisher, r *reception, lost func(h *rtp.Header) boo
 func passReports(r *reception, track *localTrack, now time.Time) {
 	for {
 		select {
-		case app := <-r.feedback:
-			track.takeFeedback(app.(*rtcp.ApplicationDefined), now)
+		case told := <-r.feedback:
+			if app, ok := told.(*rtcp.ApplicationDefined); ok { // else a receiver report, which is about the network
+				track.takeFeedback(app, now)
+			}
 		default:
 			return
 		}

@@ -29,6 +29,7 @@ type Subscriber struct {
 	expected, lost atomic.Int64 // on this link, before any repair
 
 	residual atomic.Pointer[func() int64]
+	heard    atomic.Pointer[heardReport]
 	feedback chan rtcp.Packet // what finds it full is dropped: the next says it again
 	ended    chan struct{}
 }

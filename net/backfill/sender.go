@@ -139,7 +139,9 @@ func (s *Sender) takeWant(w *want) {
 		a = &asked{}
 		s.asked[w.publication] = a
 	}
-	a.keep, a.delay = w.archive, w.delay
+	if a.keep = w.archive; w.program {
+		a.delay = w.delay
+	}
 	for _, r := range w.ranges {
 		switch {
 		case w.program:

@@ -24,7 +24,9 @@ type linkDetail struct {
 	desk    *desk
 	id      string // of the performer; empty while nothing is shown
 	name    *widget.Label
+	finding *widget.Label // what is wrong and on whose side
 	path    *widget.Label
+	latency *widget.Label
 	buffer  *canvas.Text
 	rows    []*canvas.Text
 	outlook *fyne.Container
@@ -39,12 +41,12 @@ type linkDetail struct {
 
 func newLinkDetail(d *desk) *linkDetail {
 	l := &linkDetail{
-		desk: d, name: newName(""), path: newNote("", false), buffer: newText("", sizeText, shadeText, true),
+		desk: d, name: newName(""), finding: newNote("", false), path: newNote("", false), latency: newNote("", false), buffer: newText("", sizeText, shadeText, true),
 		outlook: newColumn(2, -1), filled: newNote("", true), guard: newNote("", true), place: &besideStrip{},
 	}
 	l.close = newButton(d, buttonPlain, d.say("detail.close"), l.hide).large(sizeCaption, 26)
 	head := container.NewBorder(nil, nil, nil, l.close, l.name)
-	body := newColumn(6, -1, head, l.path, newInset(6, newColumn(6, -1, l.buffer, l.outlook)), l.filled, l.guard)
+	body := newColumn(6, -1, head, l.finding, l.path, l.latency, newInset(6, newColumn(6, -1, l.buffer, l.outlook)), l.filled, l.guard)
 	edge := canvas.NewRectangle(shadeOutline)
 	edge.CornerRadius = 11
 	l.card = container.NewStack(newShield(), edge, newInset(1, newCard(8, body)))
@@ -71,21 +73,21 @@ func (l *linkDetail) hide() {
 }
 
 // draw shows the figures twice a second; a performer who left takes the detail along.
-func (l *linkDetail) draw(performers []session.Performer, serverRTT time.Duration, now time.Time) {
+func (l *linkDetail) draw(snap session.Snapshot, now time.Time) {
 	if l.id == "" || now.Sub(l.drawn) < detailEvery {
 		return
 	}
 	l.drawn = now
-	for _, p := range performers {
+	for _, p := range snap.Performers {
 		if p.ID == l.id {
-			l.show(p, serverRTT)
+			l.show(p, findingsText(l.desk.words, snap.Findings, p.ID), snap.ServerRTT)
 			return
 		}
 	}
 	l.hide()
 }
 
-func (l *linkDetail) show(p session.Performer, serverRTT time.Duration) {
+func (l *linkDetail) show(p session.Performer, finding string, serverRTT time.Duration) {
 	w := l.desk.words
 	changed := false
 	set := func(label *widget.Label, text string) {
@@ -95,7 +97,11 @@ func (l *linkDetail) show(p session.Performer, serverRTT time.Duration) {
 		}
 	}
 	set(l.name, p.Name)
+	set(l.finding, finding)
+	setShown(l.finding, finding != "")
 	set(l.path, wayText(w, p.Link, serverRTT))
+	set(l.latency, latencyText(w, p.Latency))
+	setShown(l.latency, p.Latency.Total > 0)
 	set(l.filled, w.say("detail.filled", "percent", percentText(p.ConcealedRatio), "repaired", percentText(p.Link.RepairedRatio)))
 	set(l.guard, guardText(w, p.Link))
 	setText(l.buffer, w.say("detail.buffer", "ms", millis(p.TargetDelay)), shadeText)

@@ -69,12 +69,17 @@ func diagnosticsText(w *words, s session.Snapshot) string {
 			line(w.say("diag.problem"), "%s", w.tell(text))
 		}
 	}
+	for _, f := range s.Findings {
+		line(w.say("diag.problem"), "%s", findingText(w, f))
+	}
 	for _, p := range s.Performers {
 		quality, _ := qualityWord(w, p.Link.Quality)
 		b.WriteString("\n")
 		line(p.Name, "%s  ·  %s  (%s)", quality, pathText(w, p.Link, s.ServerRTT), p.ID)
 		line("    "+w.say("diag.packets"), "%d  ·  %d  ·  %d  ·  %d", p.Link.PacketsReceived, p.Link.PacketsDirect, p.Link.PacketsForward, p.Link.PacketsLost)
 		line("    "+w.say("diag.buffer"), "%s ms  ·  %s ms  ·  %.2f %%", millis(p.TargetDelay), millis(p.CurrentDelay), 100*p.ConcealedRatio)
+		line("    "+w.say("diag.latency"), "%s ms (%s–%s)  ·  %s + %s + %s ms  ·  ±%s ms", millis(p.Latency.Total), millis(p.Latency.Least), millis(p.Latency.Most),
+			millis(p.Latency.Device), millis(p.Latency.Network), millis(p.Latency.Buffer), millis(p.Latency.Uncertainty))
 		for _, o := range p.Outlook {
 			line("    "+w.say("diag.outlook"), "%s ms  ·  %.3f %%", millis(o.Delay), 100*o.LostRatio)
 		}

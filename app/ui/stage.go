@@ -77,9 +77,10 @@ func (s *stage) draw(snap session.Snapshot, resting bool, now time.Time) {
 	s.own.draw(snap.Self, now)
 	s.keepStrips(snap.Performers)
 	for i, strip := range s.strips {
-		strip.draw(snap.Performers[i], snap.ServerRTT, now)
+		p := snap.Performers[i]
+		strip.draw(p, whoseText(s.desk.words, snap.Findings, p.ID), snap.ServerRTT, now)
 	}
-	s.detail.draw(snap.Performers, snap.ServerRTT, now)
+	s.detail.draw(snap, now)
 	if s.tab == tabOnAir {
 		s.onAir.draw(snap, now)
 	}

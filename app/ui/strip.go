@@ -60,7 +60,7 @@ func (s *performerStrip) spots(name string) {
 	}
 }
 
-func (s *performerStrip) draw(p session.Performer, serverRTT time.Duration, now time.Time) {
+func (s *performerStrip) draw(p session.Performer, whose string, serverRTT time.Duration, now time.Time) {
 	if s.name.Text != p.Name {
 		s.name.SetText(p.Name)
 		s.spots(p.Name)
@@ -72,10 +72,11 @@ func (s *performerStrip) draw(p session.Performer, serverRTT time.Duration, now 
 	}
 	setText(s.peak, levelText(s.meter.hold.db), peak)
 	s.control.draw(p.Strip, now)
-	s.drawLink(p, serverRTT)
+	s.drawLink(p, whose, serverRTT)
 }
 
-func (s *performerStrip) drawLink(p session.Performer, serverRTT time.Duration) {
+// drawLink shows the connection; whose is on whose side it fails, if it does.
+func (s *performerStrip) drawLink(p session.Performer, whose string, serverRTT time.Duration) {
 	word, colour := qualityWord(s.desk.words, p.Link.Quality)
 	if s.dot.FillColor != colour {
 		s.dot.FillColor = colour
@@ -87,10 +88,17 @@ func (s *performerStrip) drawLink(p session.Performer, serverRTT time.Duration) 
 	if p.ConcealedRatio >= 0.01 {
 		lossShade = shadeFair
 	}
-	setText(s.loss, s.desk.say("link.loss", "percent", fmt.Sprintf("%.1f", 100*p.ConcealedRatio)), lossShade)
+	loss := s.desk.say("link.loss", "percent", fmt.Sprintf("%.1f", 100*p.ConcealedRatio))
+	if whose != "" {
+		loss, lossShade = whose, shadeFair
+	}
+	setText(s.loss, loss, lossShade)
 	buffer := ""
 	if p.TargetDelay > 0 {
 		buffer = s.desk.say("link.buffer", "ms", millis(p.TargetDelay))
+	}
+	if p.Latency.Total > 0 {
+		buffer = s.desk.say("link.latency", "ms", millis(p.Latency.Total))
 	}
 	setText(s.buffer, buffer, shadeDim)
 }

@@ -289,6 +289,9 @@ func (w *window) draw(snap *session.Snapshot, level session.Level, now time.Time
 	if snap.Problem != "" {
 		problem = w.desk.words.tell(snap.Problem)
 	}
+	if said := findingsText(w.desk.words, snap.Findings, ""); said != "" {
+		problem = strings.TrimSpace(problem + " " + said)
+	}
 	quiet := w.desk.words.tell(strings.TrimSpace(snap.Self.News + " " + w.quiet.next(snap.Self.Governor, snap.Self.Mode, now)))
 	w.banner.set(problem, quiet)
 	w.bar.draw(*snap, now)

@@ -9,14 +9,20 @@ import (
 	"github.com/spf13/pflag"
 
 	"gasso/app/session"
+	"gasso/app/settings"
 	"gasso/net/peer"
 )
 
 // connectionOptions are the flags of how the server and the others are reached.
-type connectionOptions struct{ ca, ice string }
+type connectionOptions struct {
+	ca, ice                string
+	bitrateMin, bitrateMax int
+}
 
 func (o *connectionOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.ca, "ca", "", "trust the certificate authorities in this `FILE` (PEM), too, for a server with a certificate of its own")
+	f.IntVar(&o.bitrateMin, "bitrate-min", 0, "bit/s that the encoder never goes below, 6000 to 510000; 0 is 64000 for music and 24000 for speech")
+	f.IntVar(&o.bitrateMax, "bitrate-max", 0, "bit/s that the encoder never goes above, 6000 to 510000; 0 sets no bound")
 	f.StringVar(&o.ice, "ice", string(peer.WaysAuto), "ways to the others: auto (all) | relay (through relays only) | tcp (nothing over UDP), to find out what a network lets through")
 }
 
@@ -25,6 +31,10 @@ func (o connectionOptions) apply(cfg *session.Config) (err error) {
 	if cfg.Ways, err = choice("ice", peer.Ways(o.ice), peer.WaysAuto, peer.WaysRelay, peer.WaysTCP); err != nil {
 		return err
 	}
+	if err := session.CheckBitrate(o.bitrateMin, o.bitrateMax); err != nil {
+		return fmt.Errorf("--bitrate-min and --bitrate-max: %w", err)
+	}
+	cfg.BitrateMinBPS, cfg.BitrateMaxBPS = o.bitrateMin, o.bitrateMax
 	cfg.TLS, err = trusting(o.ca)
 	return err
 }
@@ -46,4 +56,14 @@ func trusting(file string) (*tls.Config, error) {
 		return nil, fmt.Errorf("read --ca: there is no certificate in %s; give a file in PEM", file)
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, nil
+}
+
+// useBitrates takes the bounds that are set where no flag names one.
+func (o *connectionOptions) useBitrates(prefs settings.Settings) {
+	if o.bitrateMin == 0 {
+		o.bitrateMin = prefs.BitrateMinBPS
+	}
+	if o.bitrateMax == 0 {
+		o.bitrateMax = prefs.BitrateMaxBPS
+	}
 }

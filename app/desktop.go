@@ -72,6 +72,7 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 	if o.keeping == (keepingOptions{}) {
 		o.keeping = keepingOptions{dir: store.Get().SpoolDir, mb: store.Get().SpoolMB}
 	}
+	o.connection.useBitrates(store.Get())
 	model, err := wasm.RNNoise()
 	if err != nil {
 		log.Warn("noise suppression is not available", "error", err)

@@ -92,6 +92,7 @@ type counting struct{ peer.SubscriberCounters }
 
 func (c *counting) Counters() peer.SubscriberCounters { return c.SubscriberCounters }
 func (*counting) Request(uint8, []int64)              {}
+func (*counting) Decline(time.Duration)               {}
 
 func TestLossesAreThoseOfTheLastSecondsOnOneTrack(t *testing.T) {
 	var h lossHistory

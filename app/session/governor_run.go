@@ -119,8 +119,11 @@ func (m *microphone) askedLocked() quality {
 	return q
 }
 
-// qualityLocked is what the governor leaves of the quality.
-func (m *microphone) qualityLocked() quality { return m.askedLocked().lower(m.lowered) }
+// governedLocked is what the governor leaves of the quality.
+func (m *microphone) governedLocked() quality { return m.askedLocked().lower(m.lowered) }
+
+// qualityLocked is that with packets as long as the uplink needs them.
+func (m *microphone) qualityLocked() quality { return m.governedLocked().atLeast(m.uplinkFrame) }
 
 // processedLocked are the stages that the governor leaves on.
 func (m *microphone) processedLocked() capture.Processing {

@@ -33,20 +33,21 @@ type microphone struct {
 
 	changing sync.Mutex // held while inputs open and close; before mu
 
-	mu         sync.Mutex     // before Session.mu
-	source     device.Capture // nil before open and after close
-	spec       device.Spec
-	condition  condition           // of source
-	far        *ring.Ring          // what the present loudspeaker plays
-	mic        *capture.Microphone // nil between publications
-	before     *capture.Microphone // the one before, of the same source; nil without
-	micFar     *ring.Ring          // what mic cancels
-	processing Processing
-	mode       Mode
-	lowered    int  // the governor's step
-	hidden     bool // nobody looks
-	muted      bool
-	published  int // publications so far
+	mu                         sync.Mutex     // before Session.mu
+	source                     device.Capture // nil before open and after close
+	spec                       device.Spec
+	condition                  condition           // of source
+	far                        *ring.Ring          // what the present loudspeaker plays
+	mic                        *capture.Microphone // nil between publications
+	before                     *capture.Microphone // the one before, of the same source; nil without
+	micFar                     *ring.Ring          // what mic cancels
+	processing                 Processing
+	mode                       Mode
+	lowered                    int  // the governor's step
+	uplinkBitrate, uplinkFrame int  // what the uplink carries, in bit/s and samples; 0 until that is decided
+	hidden                     bool // nobody looks
+	muted                      bool
+	published                  int // publications so far
 }
 
 func newMicrophone(s *Session) (*microphone, error) {
@@ -193,17 +194,29 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 }
 
 func (m *microphone) encoderLocked(samples int) opus.EncoderConfig {
-	e := opus.EncoderConfig{Channels: 1, BitrateBPS: voiceBitrate, FrameSamples: samples, Complexity: m.qualityLocked().complexity, Application: opus.LowDelay, Independent: true}
+	e := opus.EncoderConfig{Channels: 1, FrameSamples: samples, Complexity: m.qualityLocked().complexity, Application: opus.LowDelay, Independent: true}
 	if m.processing.Music || m.spec.Kind != device.Hardware {
-		e.Channels, e.BitrateBPS = 2, musicBitrate
+		e.Channels = 2
 	}
 	if m.qualityLocked().mode == ModeSafe && !m.processing.Music {
 		e.Application, e.Independent, e.FEC, e.LossPercent = opus.VoIP, false, true, 10 // at 10 % Opus begins to put copies into every packet
 	}
-	if m.session.cfg.BitrateBPS > 0 {
-		e.BitrateBPS = m.session.cfg.BitrateBPS
+	e.BitrateBPS = m.bitrateLocked()
+	if m.uplinkBitrate > 0 {
+		e.BitrateBPS = min(e.BitrateBPS, m.uplinkBitrate)
 	}
 	return e
+}
+
+// bitrateLocked is what is sent where the network carries it.
+func (m *microphone) bitrateLocked() int {
+	switch {
+	case m.session.cfg.BitrateBPS > 0:
+		return m.session.cfg.BitrateBPS
+	case m.processing.Music || m.spec.Kind != device.Hardware:
+		return musicBitrate
+	}
+	return voiceBitrate
 }
 
 // publish encodes and sends until mic is closed.

@@ -28,8 +28,9 @@ type performer struct {
 	meter  *meter.Meter
 	voices atomic.Pointer[[]*voice] // newest first; replaced under mu, read by the network and playout goroutines
 
-	sources [2]atomic.Pointer[source] // by path
-	asked   atomic.Pointer[source]    // for missing packets; nil: nobody
+	sources  [2]atomic.Pointer[source] // by path
+	incoming [2]incoming               // by path
+	asked    atomic.Pointer[source]    // for missing packets; nil: nobody
 
 	endedUnusable atomic.Int64 // packets, of tracks that are gone
 	latency       latencies
@@ -100,6 +101,7 @@ func (p *performer) addVoice(m *signaling.Publication, mode Mode) error {
 func (p *performer) deliver(path int, pk *packet.Packet, arrival time.Time) {
 	p.delivering.Lock()
 	defer p.delivering.Unlock()
+	p.incoming[path].note(pk, arrival)
 	p.deliverLocked(path, pk, arrival)
 }
 

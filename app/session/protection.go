@@ -16,6 +16,7 @@ type source struct{ subscriber }
 
 type subscriber interface {
 	Request(generation uint8, numbers []int64)
+	Decline(wish time.Duration)
 	Counters() peer.SubscriberCounters
 }
 

@@ -23,6 +23,8 @@ func (a *asked) Request(generation uint8, numbers []int64) {
 	a.numbers = append(a.numbers, numbers...)
 }
 
+func (a *asked) Decline(time.Duration) {}
+
 func (a *asked) Counters() peer.SubscriberCounters {
 	return peer.SubscriberCounters{Delivered: 200, Repaired: 3, Malformed: 5, Unidentified: 7, NoClock: 11, Panics: 100}
 }

@@ -13,9 +13,10 @@ import (
 // Snapshot copies the state of the session.
 func (s *Session) Snapshot() Snapshot {
 	snap := Snapshot{At: time.Now(), ClockReady: s.clock.Ready(), ServerRTT: s.clock.RTT()}
-	devices := []string{s.microphone.describe(&snap.Self), s.playout.describe(&snap.Self)}
+	devices := []string{s.microphone.describe(&snap.Self), s.playout.describe(&snap.Self), s.adaptation.describe(&snap.Self)}
 	snap.Self.Governor = s.governing.describe(snap.At, s.microphone.asked())
 	devices = append(devices, s.keeping.describe(&snap.Self, snap.At))
+	snap.Self.Governor.Mode = s.microphone.packetMode()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snap.State, snap.Problem = s.state, s.problems.words(snap.At, devices...)

@@ -38,6 +38,8 @@ type Config struct {
 	Processing      Processing
 	Spool           SpoolConfig
 	BitrateBPS      int    // 0 chooses by mode and processing
+	BitrateMinBPS   int    // however short the uplink is; 0: 64 kbit/s for music, 24 for speech
+	BitrateMaxBPS   int    // however much the uplink carries; 0: what is chosen
 	NoiseModel      []byte // RNNoise; nil leaves noise suppression out
 	CPULimitPercent int    // of one core, that the process shall keep to; 0 for none
 	Ways            peer.Ways
@@ -64,6 +66,7 @@ type Session struct {
 	microphone *microphone
 	governing  governing
 	keeping    *keeping
+	adaptation adaptation
 	publisher  atomic.Pointer[peer.Publisher] // named after the participant id; nil before the first join
 	sent       atomic.Pointer[spans]          // from first sample to sending, of the present publication
 	announced  time.Time                      // when the delay was told last; of the goroutine of runLinks
@@ -119,6 +122,9 @@ func New(cfg Config) (*Session, error) {
 	if err := errors.Join(CheckCPULimit(cfg.CPULimitPercent), CheckSpoolMB(cfg.Spool.MB)); err != nil {
 		return nil, err
 	}
+	if err := CheckBitrate(cfg.BitrateMinBPS, cfg.BitrateMaxBPS); err != nil {
+		return nil, err
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -148,6 +154,7 @@ func New(cfg Config) (*Session, error) {
 		return nil, err
 	}
 	s.SetCPULimit(cfg.CPULimitPercent)
+	s.adaptation.init(&s.cfg)
 	return s, nil
 }
 
@@ -169,6 +176,7 @@ func (s *Session) Run(ctx context.Context) error {
 	running.Go(func() { s.clockwork.run(ctx, s.send) })
 	running.Go(func() { s.runGovernor(ctx) })
 	running.Go(func() { s.runBackfill(ctx) })
+	running.Go(func() { s.runAdaptation(ctx) })
 	err := s.stayConnected(ctx)
 	cancel()
 	s.microphone.close()

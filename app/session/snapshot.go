@@ -55,7 +55,38 @@ type Self struct {
 	Monitor        Monitor
 	Governor       Governor
 	Spool          Spool
+	Network        Network
 }
+
+// Network tells how what is sent and received is fitted into the own network.
+type Network struct {
+	UplinkBPS    int      // bit/s that it carries, headers included, as estimated; 0 while no limit was met
+	LimitedBy    Limit    // empty while nothing is held back
+	Short        bool     // even the least that is sent does not fit
+	MostCopies   int      // redundant copies in each packet that it leaves room for
+	DirectPaths  int      // that carry the own packets
+	RestingPaths int      // direct ones that carry nothing now, since the server stands in
+	Receiving    Receives // what is done without for want of downlink
+}
+
+// Limit says what holds the own sound back.
+type Limit string
+
+// The limits.
+const (
+	LimitUplink Limit = "uplink" // the own
+	LimitServer Limit = "server" // the way to the server alone
+)
+
+// Receives is what comes from the others.
+type Receives string
+
+// From everything to the least.
+const (
+	ReceivesAll    Receives = "all"    // on both paths
+	ReceivesDirect Receives = "direct" // not forwarded in addition
+	ReceivesMix    Receives = "mix"    // a small one, made by the server
+)
 
 // Governor tells what is taken back now so that sound goes on without gaps, and why.
 type Governor struct {

@@ -57,6 +57,7 @@ type statsLine struct {
 	MemoryLimitBytes int64          `json:"memory_limit_bytes"`
 
 	statsSpool
+	statsNetwork
 
 	Performers []statsPerforms `json:"performers"`
 	Findings   []statsFinding  `json:"findings"`
@@ -118,8 +119,9 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 		CPULimitPercent: load.CPULimitPercent, CPUQuotaPercent: load.CPUQuotaPercent, ThrottledPercent: load.ThrottledPercent,
 		MachinePercent: load.MachinePercent, CaptureRatio: load.CaptureRatio, PlayoutRatio: load.PlayoutRatio,
 		LateMS: inMS(load.Late), MemoryLimitBytes: load.MemoryLimitBytes,
-		statsSpool: newStatsSpool(s.Self.Spool),
-		Performers: make([]statsPerforms, 0, len(s.Performers)), Findings: make([]statsFinding, 0, len(s.Findings)),
+		statsSpool:   newStatsSpool(s.Self.Spool),
+		statsNetwork: newStatsNetwork(&s.Self.Network),
+		Performers:   make([]statsPerforms, 0, len(s.Performers)), Findings: make([]statsFinding, 0, len(s.Findings)),
 	}
 	for _, f := range s.Findings {
 		line.Findings = append(line.Findings, statsFinding{Kind: f.Kind, ParticipantID: f.ParticipantID, LostRatio: f.LostRatio, LateMS: inMS(f.Late)})

@@ -24,6 +24,7 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 					PlayoutRatio: 0.25, Late: 1500 * time.Microsecond, MemoryLimitBytes: 1 << 28,
 				},
 			},
+			Network: Network{UplinkBPS: 88000, LimitedBy: LimitUplink, Short: true, MostCopies: 1, DirectPaths: 2, RestingPaths: 3, Receiving: ReceivesMix},
 		},
 		Performers: []Performer{{
 			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, TargetDelay: 10 * time.Millisecond, CurrentDelay: 11 * time.Millisecond,

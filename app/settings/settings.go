@@ -36,6 +36,9 @@ type Settings struct {
 
 	CPULimitPercent int `json:"cpuLimitPercent"` // of one core, 10 to 400; 0 sets none
 
+	BitrateMinBPS int `json:"bitrateMinBPS"` // however short the uplink is; 0 chooses
+	BitrateMaxBPS int `json:"bitrateMaxBPS"` // however much the uplink carries; 0 chooses
+
 	CAFile string `json:"caFile"` // certificate authorities (PEM) to trust beside the system's; empty for none
 
 	SpoolDir string `json:"spoolDir"` // where sound is kept that cannot be sent yet; "off" for memory alone, empty chooses
@@ -98,6 +101,9 @@ func (s Settings) Validate() error {
 	}
 	if !(s.MonitorGainDB >= minMonitorDB && s.MonitorGainDB <= maxMonitorDB) {
 		return fmt.Errorf("a monitor of %g dB is not possible; it takes %d to %d dB", s.MonitorGainDB, minMonitorDB, maxMonitorDB)
+	}
+	if err := session.CheckBitrate(s.BitrateMinBPS, s.BitrateMaxBPS); err != nil {
+		return err
 	}
 	if err := session.CheckCPULimit(s.CPULimitPercent); err != nil {
 		return err

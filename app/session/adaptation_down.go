@@ -1,0 +1,174 @@
+package session
+
+import (
+	"sync"
+	"time"
+
+	"gasso/audio/jitter"
+	"gasso/net/congestion"
+	"gasso/net/packet"
+	"gasso/net/peer"
+	"gasso/net/signaling"
+)
+
+const (
+	declineFor    = 3 * time.Second        // a word to a sender, which is said again in good time
+	declineAgain  = time.Second            // so often
+	directMissing = 500 * time.Millisecond // without a packet on the direct path the forwarded one is wanted
+)
+
+// downlink is what is done without, since the network here carries no more.
+type downlink struct {
+	watch           *congestion.Downlink
+	declined        map[*source]time.Time               // when that was said last
+	told            *signaling.Conn                     // the connection on which the server was told of mix
+	mix             bool                                // that the server was told
+	before, counted map[*source]peer.SubscriberCounters // at the look before, and at this one
+	sources         []congestion.Source                 // scratch
+}
+
+func (d *downlink) init() {
+	d.watch = congestion.NewDownlink()
+	d.declined = map[*source]time.Time{}
+	d.before, d.counted = map[*source]peer.SubscriberCounters{}, map[*source]peer.SubscriberCounters{}
+}
+
+// incoming measures what comes on one path, between two looks.
+type incoming struct {
+	mu     sync.Mutex
+	first  packet.Packet // delays are relative to this one
+	at     time.Time
+	came   int
+	least  time.Duration
+	newest time.Time
+}
+
+// note takes a packet. Only packets that came by themselves tell of the way; the least delay finds them.
+func (i *incoming) note(pk *packet.Packet, arrival time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.at.IsZero() {
+		i.first, i.at = packet.Packet{FirstSample: pk.FirstSample}, arrival
+	}
+	delay := arrival.Sub(i.at) - time.Duration(pk.FirstSample-i.first.FirstSample)*time.Second/packet.SampleRate
+	if i.came == 0 || delay < i.least {
+		i.least = delay
+	}
+	i.came++
+	i.newest = arrival
+}
+
+// take returns what came since the last time.
+func (i *incoming) take() (came int, least time.Duration, newest time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	came, least, newest = i.came, i.least, i.newest
+	i.came = 0
+	return came, least, newest
+}
+
+// adaptDownlink looks at what came from everybody and does without as much as needed.
+func (s *Session) adaptDownlink(now time.Time) {
+	a := &s.adaptation
+	performers := *s.playout.performers.Load()
+	around := congestion.Surroundings{RTT: s.serverRTT()}
+	s.mu.Lock()
+	conn, mix := s.conn, s.cfg.Receive == signaling.ReceiveMix
+	s.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := &a.down
+	around.UplinkLimited = a.decision.Limited
+	d.sources = d.sources[:0]
+	direct := map[*performer]bool{} // packets come directly
+	for _, p := range performers {
+		var newest time.Time
+		for path := range p.sources {
+			if path == jitter.PathDirect {
+				newest = d.measure(p, path)
+			} else {
+				d.measure(p, path)
+			}
+		}
+		direct[p] = !newest.IsZero() && now.Sub(newest) < directMissing
+		around.MayDrop = around.MayDrop || direct[p] && p.sources[jitter.PathForwarded].Load() != nil
+	}
+	d.before, d.counted = d.counted, d.before
+	clear(d.counted)
+	before := d.watch.Level()
+	level := d.watch.Look(d.sources, around, now)
+	if level != before {
+		s.log.Info("receiving follows the downlink", "level", level)
+	}
+	if mix { // there is nothing to do without
+		return
+	}
+	for _, p := range performers {
+		if p.id != mixID {
+			d.decline(p, jitter.PathForwarded, level >= congestion.LevelMix || level == congestion.LevelDirect && direct[p], now)
+			d.decline(p, jitter.PathDirect, level >= congestion.LevelMix, now)
+		}
+	}
+	d.tell(conn, level >= congestion.LevelMix)
+}
+
+// measure adds what came from a performer on a path, and returns when the newest packet did.
+func (d *downlink) measure(p *performer, path int) (newest time.Time) {
+	own := p.sources[path].Load()
+	came, least, newest := p.incoming[path].take()
+	if own == nil {
+		return newest
+	}
+	counts := own.Counters()
+	before, known := d.before[own]
+	d.counted[own] = counts
+	if !known || !d.declined[own].IsZero() { // what was asked not to come tells nothing
+		return newest
+	}
+	d.sources = append(d.sources, congestion.Source{
+		Origin: p.id, Direct: path == jitter.PathDirect, Came: came, Delay: least,
+		Expected: int(counts.Expected - before.Expected), Lost: int(counts.Lost - before.Lost),
+	})
+	return newest
+}
+
+// decline asks a sender for nothing, again and again, or for packets again.
+func (d *downlink) decline(p *performer, path int, without bool, now time.Time) {
+	own := p.sources[path].Load()
+	if own == nil {
+		return
+	}
+	said, declined := d.declined[own]
+	switch {
+	case without && (!declined || now.Sub(said) >= declineAgain):
+		own.Decline(declineFor)
+		d.declined[own] = now
+	case !without && declined:
+		own.Decline(0)
+		delete(d.declined, own)
+	}
+	d.forget(now)
+}
+
+// forget drops what is known of tracks that are gone.
+func (d *downlink) forget(now time.Time) {
+	for own, said := range d.declined {
+		if now.Sub(said) > 2*declineFor {
+			delete(d.declined, own)
+		}
+	}
+}
+
+// tell asks the server for a small mix in place of the others' tracks, or for these again.
+func (d *downlink) tell(conn *signaling.Conn, mix bool) {
+	if conn == nil || d.told == conn && d.mix == mix || d.told != conn && !mix {
+		return
+	}
+	receive := signaling.ReceiveTracks
+	if mix {
+		receive = signaling.ReceiveMix
+	}
+	if conn.Send(&signaling.ReceiveSet{Receive: receive}) == nil {
+		d.told, d.mix = conn, mix
+	}
+}

@@ -19,7 +19,8 @@ const (
 	dialTimeout    = 10 * time.Second // of all attempts together
 	attemptTimeout = 5 * time.Second
 	attemptEvery   = 800 * time.Millisecond // the network may be back, which an older attempt notices late
-	mostAttempts   = 6                      // at once
+	mostAttempts   = 6                      // at once,
+	mostKicked     = 8                      // those that a kick began included
 	lookupTimeout  = 2 * time.Second
 )
 
@@ -136,11 +137,11 @@ func race[T any](ctx context.Context, kick <-chan struct{}, seconds bool, attemp
 		value T
 		err   error
 	}
-	results := make(chan result, mostAttempts)
+	results := make(chan result, mostKicked)
 	ctx, cancel := context.WithCancel(ctx)
 	pending, begun := 0, 0
-	begin := func() {
-		if pending == mostAttempts {
+	begin := func(most int) {
+		if pending >= most {
 			return
 		}
 		second := seconds && begun%2 == 1
@@ -160,22 +161,22 @@ func race[T any](ctx context.Context, kick <-chan struct{}, seconds bool, attemp
 	}()
 	every := time.NewTicker(attemptEvery)
 	defer every.Stop()
-	begin()
+	begin(mostAttempts)
 	for {
 		select {
 		case <-ctx.Done():
 			return winner, errors.Join(ctx.Err(), err)
 		case <-every.C:
-			begin()
+			begin(mostAttempts)
 		case <-kick:
-			begin()
+			begin(mostKicked)
 		case r := <-results:
 			if pending--; r.err == nil {
 				return r.value, nil
 			}
 			err = r.err
 			if seconds && begun == 1 {
-				begin()
+				begin(mostAttempts)
 			}
 			if pending == 0 {
 				return winner, err

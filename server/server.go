@@ -69,7 +69,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, clock: clocksync.NewAnchor(time.Now()),
+		cfg: cfg, log: cfg.Log,
 		open: map[string]bool{}, broadcasts: map[string]*broadcast{}, statuses: map[string]cachedStatus{},
 	}
 	for _, step := range []func() error{s.openFolder, s.openSockets, s.openTLS, s.openMedia, s.openTURN, s.openPages, s.openRooms} {
@@ -90,6 +90,7 @@ func (s *Server) openFolder() (err error) {
 		return err
 	}
 	s.closers = append(s.closers, lock.Close)
+	s.openClock()
 	if s.control, err = listenControl(s.cfg.Data); err != nil {
 		return err
 	}

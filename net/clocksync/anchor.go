@@ -8,14 +8,20 @@ import "time"
 const SampleRate = 48000
 
 // Anchor is the server's room time: it never jumps, whatever happens to the wall clock.
-type Anchor struct{ origin time.Time }
+type Anchor struct {
+	origin time.Time
+	roomNS int64 // at origin
+}
 
 // NewAnchor ties room time to the wall clock of now, which must carry a monotonic reading.
-func NewAnchor(now time.Time) *Anchor { return &Anchor{origin: now} }
+func NewAnchor(now time.Time) *Anchor { return ContinueAnchor(now, now.UnixNano()) }
+
+// ContinueAnchor goes on with a room time, in nanoseconds, at now, which must carry a monotonic reading.
+func ContinueAnchor(now time.Time, roomNS int64) *Anchor { return &Anchor{origin: now, roomNS: roomNS} }
 
 // NowNS returns room time in nanoseconds since the Unix epoch.
 func (a *Anchor) NowNS(now time.Time) int64 {
-	return a.origin.UnixNano() + now.Sub(a.origin).Nanoseconds()
+	return a.roomNS + now.Sub(a.origin).Nanoseconds()
 }
 
 // Sample returns room time in samples at 48 kHz since the Unix epoch.

@@ -10,7 +10,7 @@ LDFLAGS := -X gasso/internal/version.release=$(VERSION)
 # The race detector leaves the echo canceller and the window out; both have tests without it.
 RACE_PACKAGES := ./net/... ./server/... ./audio/... ./app/session/...
 
-.PHONY: all setup build run test lint unit race e2e bench bench-room bench-sound package clean
+.PHONY: all setup build run test lint unit race e2e bench bench-room bench-sound bench-net bench-sfu package clean
 all: build
 
 # The stamp holds what was installed; it is made again when the lists change.
@@ -45,7 +45,7 @@ race: build
 e2e: build
 	go test $(FLAGS) -count=1 -timeout 20m -v ./internal/e2e
 
-bench: bench-room bench-sound
+bench: bench-room bench-sound bench-net bench-sfu
 
 # CPU and memory of performers and server in a room of four.
 bench-room: build
@@ -54,6 +54,15 @@ bench-room: build
 # The sound engine; ONLY=jitter,step chooses tables, LONG=1 lengthens what is measured.
 bench-sound: build
 	go run $(FLAGS) ./internal/bench/sound $(if $(ONLY),-only $(ONLY))
+
+# The connection in worlds of network namespaces; ONLY=blackout,kill chooses scenarios, LONG=1 adds what
+# takes long.
+bench-net: build
+	go run $(FLAGS) ./internal/bench/net $(if $(ONLY),-only $(ONLY))
+
+# Forwarding: CPU of a packet, added delay, memory of a peer.
+bench-sfu: build
+	go run $(FLAGS) ./internal/bench/sfu
 
 package: build
 	internal/build/package.sh

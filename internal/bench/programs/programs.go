@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -23,11 +24,25 @@ type Group struct {
 func (g *Group) Start(stdout io.Writer, name string, args ...string) (pid int, err error) {
 	c := exec.Command("bin/"+name, args...)
 	c.Stdout = stdout
+	if err := g.Run(c); err != nil {
+		return 0, err
+	}
+	return c.Process.Pid, nil
+}
+
+// Run starts a command, such as one in a network namespace.
+func (g *Group) Run(c *exec.Cmd) error {
 	if err := c.Start(); err != nil {
-		return 0, fmt.Errorf("start %s (make build makes it): %w", name, err)
+		return fmt.Errorf("start %s (make build makes it): %w", c.Path, err)
 	}
 	g.commands = append(g.commands, c)
-	return c.Process.Pid, nil
+	return nil
+}
+
+// Wait waits until a command that Run started ends by itself, and no longer ends it then.
+func (g *Group) Wait(c *exec.Cmd) error {
+	g.commands = slices.DeleteFunc(g.commands, func(other *exec.Cmd) bool { return other == c })
+	return c.Wait()
 }
 
 // Folder makes a folder that is there until End.

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gasso/internal/netsim"
+	"gasso/internal/netsim/netns"
+)
+
+const (
+	settled   = 8 * time.Second // until buffers and paths rest
+	mediaBack = 2 * time.Second
+	lookFor   = 30 * time.Second // how long something that should come back is waited for
+)
+
+// blackoutRows: the line of one performer is gone for a while.
+func blackoutRows(r *report) error {
+	spans := []time.Duration{3 * time.Second, 30 * time.Second}
+	if r.long {
+		spans = append(spans, 5*time.Minute)
+	}
+	var failed []error
+	for i, span := range spans {
+		name := fmt.Sprintf("blackout of %v", span)
+		if err := blackout(r, name, uint64(20+i), span); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func blackout(r *report, name string, seed uint64, span time.Duration) error {
+	h, err := newHomes(seed, netns.PortRestricted)
+	if err != nil {
+		return err
+	}
+	defer h.end()
+	both, err := h.perform()
+	if err != nil {
+		return err
+	}
+	if err := h.settle(settled); err != nil {
+		return err
+	}
+	before, err := h.participant(performerNames[1])
+	if err != nil {
+		return err
+	}
+	h.hosts[1].Set(netsim.Conditions{Delay: homeDelay, Blackout: true})
+	time.Sleep(span)
+	h.hosts[1].Set(netsim.Conditions{Delay: homeDelay})
+	if err := comeBack(r, name, h, both, time.Now(), mediaBack, before.ID); err != nil {
+		return err
+	}
+	return healed(r, name, h)
+}
+
+// comeBack prints when the second performer is received and heard again, and hears again, after
+// something ended at a moment.
+func comeBack(r *report, name string, h *homes, both [2]*performer, after time.Time, goal time.Duration, id string) error {
+	took, err := h.received(lookFor, 5, performerNames[1])
+	if err != nil {
+		took = -1
+	}
+	r.print(name, 0, atMost("the server receives again", goal, took))
+	time.Sleep(max(0, goal+3*aMoment-time.Since(after)))
+	p, err := h.participant(performerNames[1])
+	otherwise := fmt.Sprintf("%s became %s", id, p.ID)
+	if err != nil {
+		otherwise = err.Error()
+	}
+	r.print(name, 0, yes("same participant, once", err == nil && p.ID == id, otherwise))
+	until := time.Now().Add(-margin)
+	for i, p := range both {
+		heard, err := p.sound()
+		if err != nil {
+			return err
+		}
+		r.print(name, 0, atMost(fmt.Sprintf("%s hears %s again", p.name, performerNames[1-i]), goal, heard.back(after, until)))
+	}
+	return nil
+}
+
+// addressRows: a performer's address changes while playing.
+func addressRows(r *report) error {
+	var failed []error
+	for i, c := range []struct {
+		name   string
+		change func(*homes) error
+	}{
+		{"address change, another network", func(h *homes) error {
+			other, err := h.world.Router("elsewhere", netns.PortRestricted)
+			if err != nil {
+				return err
+			}
+			other.Set(netsim.Conditions{Delay: homeDelay})
+			return h.hosts[1].MoveTo(other)
+		}},
+		{"address change, same network", func(h *homes) error { return h.hosts[1].ChangeAddress() }},
+		{"address change of the router", func(h *homes) error { return h.routers[1].ChangeAddress() }},
+	} {
+		if err := addressChange(r, c.name, uint64(30+i), c.change); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", c.name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func addressChange(r *report, name string, seed uint64, change func(*homes) error) error {
+	const goal = 3 * time.Second
+	h, err := newHomes(seed, netns.PortRestricted)
+	if err != nil {
+		return err
+	}
+	defer h.end()
+	both, err := h.perform()
+	if err != nil {
+		return err
+	}
+	if err := h.settle(settled); err != nil {
+		return err
+	}
+	before, err := h.participant(performerNames[1])
+	if err != nil {
+		return err
+	}
+	if err := change(h); err != nil {
+		return err
+	}
+	return comeBack(r, name, h, both, time.Now(), goal, before.ID)
+}
+
+// signalingRows: the TCP connection of signaling is reset.
+func signalingRows(r *report) error {
+	const name, goal = "signaling TCP reset", 2 * time.Second
+	h, err := newHomes(40, netns.PortRestricted)
+	if err != nil {
+		return err
+	}
+	defer h.end()
+	both, err := h.perform()
+	if err != nil {
+		return err
+	}
+	if err := h.settle(settled); err != nil {
+		return err
+	}
+	before, err := h.participant(performerNames[1])
+	if err != nil {
+		return err
+	}
+	cut := time.Now()
+	kill := h.hosts[1].Command("ss", "-K", "dst", h.node.Address().String(), "dport", "=", "443")
+	if out, err := kill.CombinedOutput(); err != nil {
+		r.table.NotMeasured([]string{name, "all"}, "", fmt.Sprintf("ss cannot reset connections here: %v: %s", err, lastLine(out)))
+		return nil
+	}
+	left, err := wait(goal, func() (bool, error) {
+		p, err := h.participant(performerNames[1])
+		return err == nil && !p.Connected, nil
+	})
+	if err != nil {
+		left = 0 // back before anybody could see it
+	}
+	back, err := wait(lookFor, func() (bool, error) {
+		p, err := h.participant(performerNames[1])
+		return err == nil && p.Connected, nil
+	})
+	if err == nil {
+		back += left
+	}
+	time.Sleep(aMoment)
+	after, err := h.participant(performerNames[1])
+	r.print(name, 0, atMost("resumed", goal, back), yes("same participant, once", err == nil && after.ID == before.ID, fmt.Sprint(err)))
+	end := time.Now().Add(-margin)
+	for i, p := range both {
+		heard, err := p.sound()
+		if err != nil {
+			return err
+		}
+		silent := heard.silence(cut, end)
+		r.print(name, 0, figure{fmt.Sprintf("silence for %s of %s", p.name, performerNames[1-i]), "0 ms", fmt.Sprintf("%d ms", silent.Milliseconds()), silent == 0})
+	}
+	return nil
+}
+
+// pathRows: one of two paths dies while playing.
+func pathRows(r *report) error {
+	const difference = 30 * time.Millisecond
+	var failed []error
+	for i, c := range []struct {
+		mode, dies string
+		most       time.Duration // concealed
+	}{
+		{"safe", "direct", 0}, {"safe", "server's", 0}, {"live", "direct", difference}, {"live", "server's", difference},
+	} {
+		name := fmt.Sprintf("%s: the %s path dies", c.mode, c.dies)
+		if err := pathDies(r, name, uint64(50+i), c.mode, c.dies == "direct", difference, c.most); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// pathDies has two performers with public addresses; the path over the server takes the difference longer.
+func pathDies(r *report, name string, seed uint64, mode string, direct bool, difference, most time.Duration) error {
+	g, err := newRig(seed)
+	if err != nil {
+		return err
+	}
+	defer g.end()
+	var nodes [2]*netns.Node
+	var both [2]*performer
+	slower := netsim.Conditions{Delay: difference / 2}
+	for i, name := range performerNames {
+		if nodes[i], err = g.world.Host(name); err != nil {
+			return err
+		}
+		nodes[i].Set(netsim.Conditions{Delay: homeDelay / 2})
+		g.world.SetBetween(nodes[i], g.node, slower)
+		if both[i], err = g.perform(nodes[i], name, "--mode", mode); err != nil {
+			return err
+		}
+	}
+	h := &homes{rig: g, hosts: nodes}
+	if err := h.settle(settled); err != nil {
+		return err
+	}
+	dead := time.Now()
+	if direct {
+		g.world.SetBetween(nodes[0], nodes[1], netsim.Conditions{Blackout: true})
+	} else {
+		slower.UDPBlocked = true // signaling stays
+		g.world.SetBetween(nodes[0], g.node, slower)
+		g.world.SetBetween(nodes[1], g.node, slower)
+	}
+	time.Sleep(settled)
+	for i, p := range both {
+		before, err := p.between(dead.Add(-1500*time.Millisecond), dead)
+		if err != nil {
+			return err
+		}
+		if h, _ := before[len(before)-1].of(performerNames[1-i]); h.PacketsDirect == 0 || h.PacketsForwarded == 0 {
+			r.failed(name, "both paths were in use", "yes", fmt.Errorf("%d packets came directly, %d over the server", h.PacketsDirect, h.PacketsForwarded))
+			continue
+		}
+		extra, err := p.concealed(performerNames[1-i], dead, dead.Add(5500*time.Millisecond))
+		if err != nil {
+			return err
+		}
+		r.print(name, 0, figure{
+			fmt.Sprintf("%s conceals of %s", p.name, performerNames[1-i]), fmt.Sprintf("<= %v", most),
+			fmt.Sprintf("%.1f ms", float64(extra.Microseconds())/1e3), extra <= most,
+		})
+	}
+	return nil
+}

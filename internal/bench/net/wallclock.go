@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gasso/internal/netsim/netns"
+)
+
+var errNoShift = errors.New("the wall clock of a single process cannot be moved here")
+
+// wallClockRows: the wall clock of one side is set forward and back by an hour while playing. The
+// machine's own clock stays: only the programs see another one.
+func wallClockRows(r *report) error {
+	var failed []error
+	for i, name := range []string{"wall clock ±1 h, performer", "wall clock ±1 h, server"} {
+		if err := wallClock(r, name, uint64(110+i), i == 1); errors.Is(err, errNoShift) {
+			r.table.NotMeasured([]string{name, "all"}, "", err.Error())
+		} else if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func wallClock(r *report, name string, seed uint64, server bool) error {
+	h, err := newHomes(seed, netns.PortRestricted)
+	if err != nil {
+		return err
+	}
+	defer h.end()
+	both, err := h.perform("--topology", "sfu") // so that the server's time is what counts
+	if err != nil {
+		return err
+	}
+	if err := h.settle(settled); err != nil {
+		return err
+	}
+	if err := h.onAir(); err != nil {
+		return err
+	}
+	before, err := h.participant(performerNames[1])
+	if err != nil {
+		return err
+	}
+	pid := both[1].command.Process.Pid
+	if server {
+		pid = h.serving.Process.Pid
+	}
+	clock, err := newMovedClock(pid)
+	if err != nil {
+		return err
+	}
+	begun, worst := time.Now(), 0.0
+	for _, shift := range []time.Duration{time.Hour, -time.Hour, 0} {
+		if err := clock.set(shift); err != nil {
+			return err
+		}
+		packets, err := h.passed(5 * time.Second)
+		if err != nil {
+			return err
+		}
+		worst = max(worst, 1-packets/(2*packetsASecond))
+	}
+	end := time.Now().Add(-margin)
+	after, err := h.participant(performerNames[1])
+	same := err == nil && after.ID == before.ID && after.Connected
+	r.print(name, 0, yes("still there, same participant", same, fmt.Sprint(err)), percent("packets that the server lacks", 0.01, worst))
+	st, err := h.room()
+	r.print(name, 0, yes("on air without a problem", err == nil && st.OnAir.Live && st.OnAir.Problem == "", st.OnAir.Problem))
+	for i, p := range both {
+		heard, err := p.sound()
+		if err != nil {
+			return err
+		}
+		silent := heard.silence(begun, end)
+		r.print(name, 0, figure{fmt.Sprintf("silence for %s of %s", p.name, performerNames[1-i]), "0 ms", fmt.Sprintf("%d ms", silent.Milliseconds()), silent == 0})
+	}
+	return nil
+}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"gasso/net/intake"
 	"gasso/server/limits"
 )
 
@@ -18,6 +19,7 @@ const (
 	socketName    = "control.sock"
 	lockName      = "server.lock"
 	maxSocketPath = 100 // the system allows 104 to 108 bytes
+	maxSilent     = 512 // public connections without a first request: with TLS about 20 KB each
 )
 
 // listen opens a TCP port and says in words what is in the way. key is the option to change.
@@ -51,6 +53,8 @@ func (c *Config) limitConnections(l net.Listener) (net.Listener, error) {
 		return nil, fmt.Errorf("limits.connections: %d is too much for a process that may have %d files open: use at most %d, or raise the limit (ulimit -n, LimitNOFILE)",
 			most, descriptors, top)
 	}
+	// Those that say nothing cost little and are never many, so that they leave room for those that do.
+	l = intake.New(l, intake.Config{Silent: min(maxSilent, max(1, most/4))})
 	return netutil.LimitListener(l, most), nil
 }
 

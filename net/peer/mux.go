@@ -15,6 +15,8 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
+
+	"gasso/net/intake"
 )
 
 // Sizes of a server's buffers in bytes. The TCP write buffer is short: what waits there is late, and
@@ -24,6 +26,9 @@ const (
 	tcpWriteBuffer  = 128 << 10
 	tcpReadPackets  = 64
 	freePortTries   = 16
+
+	maxTCPConnections = 2048 // ICE-TCP
+	maxTCPSilent      = 256  // of them, without a first message
 )
 
 // PortRange is a range of ports, both ends included. {0, 0} is any free port.
@@ -54,6 +59,7 @@ type Mux struct {
 	locals map[netip.Addr]bool // listen on these alone; empty: on all
 	shards []shard
 	tcp    *ice.TCPMuxDefault
+	intake *intake.Listener // of tcp
 
 	counted muxCounters
 	fanOuts atomic.Int32 // under way
@@ -253,7 +259,7 @@ func (m *Mux) openTCP() error {
 			continue
 		}
 		m.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-			Listener:                     newBoundedListener(listener),
+			Listener:                     m.bounded(listener),
 			Logger:                       pionLog{log: m.cfg.Log}.NewLogger("ice-tcp"),
 			ReadBufferSize:               tcpReadPackets,
 			WriteBufferSize:              tcpWriteBuffer,
@@ -263,6 +269,13 @@ func (m *Mux) openTCP() error {
 		return nil
 	}
 	return portError("TCP", *m.cfg.TCP, last)
+}
+
+// bounded bounds ICE-TCP connections and closes them with the listener: pion waits for those that have not
+// said who they are yet.
+func (m *Mux) bounded(l net.Listener) net.Listener {
+	m.intake = intake.New(l, intake.Config{Most: maxTCPConnections, Silent: maxTCPSilent, CloseAll: true})
+	return m.intake
 }
 
 func portError(network string, ports PortRange, err error) error {
@@ -319,7 +332,12 @@ func (m *Mux) TCPPort() int {
 // Counters may be polled.
 func (m *Mux) Counters() MuxCounters {
 	c := &m.counted
+	refused := int64(0)
+	if m.intake != nil {
+		refused = m.intake.Refused()
+	}
 	return MuxCounters{
+		Refused: refused,
 		Unknown: c.unknown.Load(), Unvalidated: c.unvalidated.Load(), Limited: c.limited.Load(),
 		Overflow: c.overflow.Load(), Unsent: c.unsent.Load(),
 	}

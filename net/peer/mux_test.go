@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
@@ -201,30 +200,4 @@ func TestCloseEndsSilentTCPConnections(t *testing.T) {
 		t.Error(err)
 	}
 	<-ended
-}
-
-func TestListenerClosesWhatItCannotTake(t *testing.T) {
-	l := newBoundedListener(nil)
-	var open []*boundedConn
-	for range maxTCPConnections {
-		server, client := net.Pipe()
-		t.Cleanup(func() { _ = client.Close() })
-		c := &boundedConn{Conn: server, listener: l}
-		if !l.add(c) {
-			t.Fatal("refused too early")
-		}
-		open = append(open, c)
-	}
-	if l.add(&boundedConn{listener: l}) {
-		t.Error("no bound")
-	}
-	if err := open[0].Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !l.add(&boundedConn{listener: l}) {
-		t.Error("a closed connection still counts")
-	}
-	for _, c := range slices.Backward(open[1:]) {
-		_ = c.Close()
-	}
 }

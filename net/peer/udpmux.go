@@ -29,8 +29,9 @@ const (
 
 var errNoSocket = errors.New("no media socket has that address")
 
-// MuxCounters count what a server's UDP sockets did not take or could not send.
+// MuxCounters count what a server's media sockets did not take or could not send.
 type MuxCounters struct {
+	Refused     int64 // TCP connections beyond what is kept
 	Unknown     int64 // from addresses that no connection has, and no check for one
 	Unvalidated int64 // DTLS or media from an address that has passed no connectivity check
 	Limited     int64 // checks from unknown addresses beyond what a connection takes

@@ -20,15 +20,13 @@ type Finding struct {
 // FindingKind is what is wrong.
 type FindingKind string
 
-// What can be wrong. Own is about this side, Their about a performer's. What is wrong with a device here
-// is said where it is noticed.
+// What can be wrong. Own is about this side, Their about a performer's. What is wrong with a device here,
+// and that the network carries too little, is said where it is noticed.
 const (
 	OwnUnheard   FindingKind = "own_unheard"    // the server gets nothing from here
 	OwnUpload    FindingKind = "own_upload"     // loses packets on every way
-	OwnShort     FindingKind = "own_short"      // the upload carries less than was wished for
 	OwnDownload  FindingKind = "own_download"   // packets of everybody are lost
 	OwnLate      FindingKind = "own_late"       // packets of everybody come late: the network or computer here
-	OwnDownShort FindingKind = "own_down_short" // the download carries less than what is sent to here
 	TheirUnheard FindingKind = "their_unheard"  // nobody gets anything from them
 	TheirUpload  FindingKind = "their_upload"   // their packets are lost on every way
 	TheirDown    FindingKind = "their_download" // loses what the server sends them
@@ -76,8 +74,8 @@ type theirFigures struct {
 // figures are what a diagnosis is made from.
 type figures struct {
 	publishing  bool
-	uplinkShort bool
-	downShort   bool
+	uplinkShort bool       // that is said already, and explains loss
+	downShort   bool       // likewise
 	server      serverView // of this side
 	others      []theirFigures
 }
@@ -102,14 +100,10 @@ func diagnoseOwn(f *figures) (found []Finding) {
 	if f.server.known && !f.server.heard && f.publishing {
 		found = append(found, Finding{Kind: OwnUnheard})
 	}
-	if f.uplinkShort {
-		found = append(found, Finding{Kind: OwnShort})
-	} else if ratio, ok := f.ownUpload(); ok {
+	if ratio, ok := f.ownUpload(); ok && !f.uplinkShort {
 		found = append(found, Finding{Kind: OwnUpload, LostRatio: ratio})
 	}
-	if f.downShort {
-		found = append(found, Finding{Kind: OwnDownShort})
-	} else if ratio, ok := f.ownDownload(); ok {
+	if ratio, ok := f.ownDownload(); ok && !f.downShort {
 		found = append(found, Finding{Kind: OwnDownload, LostRatio: ratio})
 	} else if late, ok := f.everybodyLate(); ok {
 		found = append(found, Finding{Kind: OwnLate, Late: late})
@@ -190,7 +184,7 @@ func diagnoseTheirs(f *figures, o *theirFigures, own map[FindingKind]bool) (Find
 		return Finding{}, false // the connection is only beginning, or nobody knows
 	case up && !o.direct.clean():
 		return Finding{Kind: TheirUpload, LostRatio: o.server.up}, true
-	case !own[OwnDownload] && !own[OwnDownShort] && o.direct.lossy() && (!o.forwarded.known || o.forwarded.clean()):
+	case !own[OwnDownload] && !f.downShort && o.direct.lossy() && (!o.forwarded.known || o.forwarded.clean()):
 		return Finding{Kind: BetweenLost, LostRatio: o.direct.ratio}, true
 	case !own[OwnLate] && o.need >= lateNeed && !o.direct.lossy() && !o.forwarded.lossy() && f.anybodyCalm(o.id):
 		return Finding{Kind: TheirDevice, Late: o.need}, true
@@ -311,5 +305,7 @@ func (s *Session) findingsLocked(snap *Snapshot) []Finding {
 	if s.state != StateJoined {
 		return nil
 	}
-	return diagnose(s.figuresLocked(snap.At))
+	f := s.figuresLocked(snap.At)
+	f.uplinkShort, f.downShort = snap.Self.Network.LimitedBy != "", snap.Self.Network.Receiving != ReceivesAll
+	return diagnose(f)
 }

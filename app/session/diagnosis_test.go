@@ -55,8 +55,9 @@ func TestDiagnosisNamesTheSide(t *testing.T) {
 		{"own upload", figures{server: seen(0.04, 0), others: []theirFigures{
 			well("a", func(o *theirFigures) { o.reached = loses(0.05) })}}, []found{{OwnUpload, ""}}},
 		{"own way to the server alone", figures{server: seen(0.04, 0), others: []theirFigures{well("a", nil)}}, nil},
-		{"own upload is short", figures{uplinkShort: true, server: seen(0.1, 0)}, []found{{OwnShort, ""}}},
-		{"own download is short", figures{downShort: true, server: seen(0, 0.1)}, []found{{OwnDownShort, ""}}},
+		{"own upload is short, which is said already", figures{uplinkShort: true, server: seen(0.1, 0)}, nil},
+		{"own download is short, which is said already", figures{downShort: true, server: seen(0, 0.1), others: []theirFigures{
+			well("a", func(o *theirFigures) { o.direct, o.forwarded = loses(0.2), loses(0.2) })}}, nil},
 		{"unheard", figures{publishing: true, server: serverView{known: true}}, []found{{OwnUnheard, ""}}},
 		{"unheard, for nothing is sent", figures{server: serverView{known: true}}, nil},
 		{"they are silent everywhere", figures{others: []theirFigures{

@@ -27,12 +27,8 @@ func findingText(w *words, f session.Finding) string {
 		return w.say("finding.own.unheard")
 	case session.OwnUpload:
 		return w.say("finding.own.upload", "percent", lost)
-	case session.OwnShort:
-		return w.say("finding.own.short")
 	case session.OwnDownload:
 		return w.say("finding.own.download", "percent", lost)
-	case session.OwnDownShort:
-		return w.say("finding.own.downshort")
 	case session.OwnLate:
 		return w.say("finding.own.late", "ms", late)
 	}

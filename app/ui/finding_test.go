@@ -11,7 +11,7 @@ import (
 )
 
 var everyFinding = []session.FindingKind{
-	session.OwnUnheard, session.OwnUpload, session.OwnShort, session.OwnDownload, session.OwnDownShort, session.OwnLate,
+	session.OwnUnheard, session.OwnUpload, session.OwnDownload, session.OwnLate,
 	session.TheirUnheard, session.TheirUpload, session.TheirDown, session.TheirDevice, session.BetweenLost, session.BetweenDead,
 }
 
@@ -47,14 +47,14 @@ func TestTheWindowTellsWhoseSideAFaultIsOnAndHowLateItIs(t *testing.T) {
 	e.note("", func() {
 		aki := &e.snap.Performers[0]
 		aki.Latency = session.Latency{Total: 32 * ms, Device: 15 * ms, Network: 9 * ms, Buffer: 8 * ms, Uncertainty: 1500 * time.Microsecond}
-		e.snap.Findings = []session.Finding{{Kind: session.OwnShort}, {Kind: session.TheirUpload, ParticipantID: aki.ID, Name: aki.Name, LostRatio: 0.042}}
+		e.snap.Findings = []session.Finding{{Kind: session.OwnUpload, LostRatio: 0.03}, {Kind: session.TheirUpload, ParticipantID: aki.ID, Name: aki.Name, LostRatio: 0.042}}
 	})
 	w.drawNow(e)
 	aki, noor := w.stage.strips[0], w.stage.strips[1]
 	if aki.loss.Text != "on their side" || aki.buffer.Text != "32 ms late" || noor.loss.Text == aki.loss.Text {
 		t.Errorf("strips say %q, %q and %q", aki.loss.Text, aki.buffer.Text, noor.loss.Text)
 	}
-	if text := w.banner.text.Text; !strings.Contains(text, "Your upload is short") || !strings.Contains(text, "loses 4.2 %") || !w.banner.problem {
+	if text := w.banner.text.Text; !strings.Contains(text, "Your upload loses 3.0 %") || !strings.Contains(text, "loses 4.2 %") || !w.banner.problem {
 		t.Errorf("the banner says %q", text)
 	}
 	test.Tap(aki.detail)

@@ -78,9 +78,9 @@ type timed struct {
 
 // passStream passes one direction on until its sender ends it, then ends it at the receiver.
 func (r *Relay) passStream(path *Path, from, to net.Conn) {
-	under := make(chan timed, pieces)
-	r.running.Go(func() { r.runWrites(path, under, to) })
-	defer close(under)
+	under, written := make(chan timed, pieces), make(chan struct{})
+	r.running.Go(func() { r.runWrites(path, under, to); close(written) })
+	defer func() { close(under); <-written }()
 	var latest time.Time
 	for {
 		data := make([]byte, piece)

@@ -51,15 +51,24 @@ func blackout(r *report, name string, seed uint64, span time.Duration) error {
 	h.hosts[1].Set(netsim.Conditions{Delay: homeDelay, Blackout: true})
 	time.Sleep(span)
 	h.hosts[1].Set(netsim.Conditions{Delay: homeDelay})
-	if err := comeBack(r, name, h, both, time.Now(), mediaBack, before.ID); err != nil {
+	after := time.Now()
+	until := receivedAgain(r, name, h, after, mediaBack, before.ID)
+	if err := healed(r, name, h, before.ID, after); err != nil {
 		return err
 	}
-	return healed(r, name, h)
+	return heardAgain(r, name, both, after, until, mediaBack)
 }
 
 // comeBack prints when the second performer is received and heard again, and hears again, after
 // something ended at a moment.
 func comeBack(r *report, name string, h *homes, both [2]*performer, after time.Time, goal time.Duration, id string) error {
+	until := receivedAgain(r, name, h, after, goal, id)
+	return heardAgain(r, name, both, after, until, goal)
+}
+
+// receivedAgain prints when the server has packets of the second performer again, and returns the end
+// of the time in which sound is judged.
+func receivedAgain(r *report, name string, h *homes, after time.Time, goal time.Duration, id string) (until time.Time) {
 	took, err := h.received(lookFor, 5, performerNames[1])
 	if err != nil {
 		took = -1
@@ -72,7 +81,11 @@ func comeBack(r *report, name string, h *homes, both [2]*performer, after time.T
 		otherwise = err.Error()
 	}
 	r.print(name, 0, yes("same participant, once", err == nil && p.ID == id, otherwise))
-	until := time.Now().Add(-margin)
+	return time.Now().Add(-margin)
+}
+
+// heardAgain ends both performers and prints when they heard each other again for good.
+func heardAgain(r *report, name string, both [2]*performer, after, until time.Time, goal time.Duration) error {
 	for i, p := range both {
 		heard, err := p.sound()
 		if err != nil {

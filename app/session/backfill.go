@@ -12,12 +12,11 @@ import (
 )
 
 const (
-	backfillInbox  = 64                     // messages of the server
-	backfillLook   = 20 * time.Millisecond  // between two messages to it
-	pathLook       = 100 * time.Millisecond // between two looks whether anything reaches it
-	pathSilent     = 1500 * time.Millisecond
-	backfillQueue  = 8 << 10 // bytes on the channel; more would only wait there
-	cautiousUplink = 8 << 10 // bytes a second, while what the uplink carries is not known
+	backfillInbox = 64                     // messages of the server
+	backfillLook  = 20 * time.Millisecond  // between two messages to it
+	pathLook      = 100 * time.Millisecond // between two looks whether anything reaches it
+	pathSilent    = 1500 * time.Millisecond
+	backfillQueue = 8 << 10 // bytes on the channel; more would only wait there
 )
 
 // backfillChannel is what the sender needs of a data channel.
@@ -73,13 +72,12 @@ func (s *Session) runBackfill(ctx context.Context) {
 				received, connected := s.receivedFromServer()
 				b.notePath(received, connected, now)
 			}
-			b.send(s.spareUplink(), now)
+			if sent := b.send(s.adaptation.spare(), now); sent > 0 {
+				s.adaptation.spent(sent, now)
+			}
 		}
 	}
 }
-
-// spareUplink is how many bytes a second live packets leave.
-func (s *Session) spareUplink() int { return cautiousUplink }
 
 // receivedFromServer counts the bytes of the link with the server; false without a connected one.
 func (s *Session) receivedFromServer() (bytes uint64, connected bool) {
@@ -140,8 +138,9 @@ func (b *backfilling) notePath(received uint64, connected bool, now time.Time) {
 	}
 }
 
-// send has the channel carry what the uplink has room for. Nothing is queued while media is out.
-func (b *backfilling) send(spare int, now time.Time) {
+// send has the channel carry what the uplink has room for, and returns the bytes. Nothing is queued
+// while media is out.
+func (b *backfilling) send(spare int, now time.Time) (sent int) {
 	k := b.keeping
 	k.mu.Lock()
 	channel, opened := k.channel, k.opened
@@ -152,7 +151,7 @@ func (b *backfilling) send(spare int, now time.Time) {
 		b.pending = nil
 	}
 	if channel == nil || b.cut {
-		return
+		return 0
 	}
 	for channel.Buffered() < backfillQueue {
 		if len(b.pending) == 0 {
@@ -165,9 +164,11 @@ func (b *backfilling) send(spare int, now time.Time) {
 		if channel.Send(b.pending) != nil {
 			break // tried again
 		}
+		sent += len(b.pending)
 		b.pending = b.pending[:0]
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stats = b.sender.Stats()
+	return sent
 }

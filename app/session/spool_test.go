@@ -21,18 +21,15 @@ import (
 // show is one performer's app and the server's side of its backfill, on simulated time. Live packets and
 // messages take no time, and are lost while the link is down. It runs in a bubble of testing/synctest.
 type show struct {
-	t      *testing.T
-	now    time.Time
-	room   int64 // room time in ns
-	app    *Session
-	sends  *backfilling
-	asks   *backfill.Requester
-	link   bool
-	sent   uint64 // bytes that the server sent
-	queued [][]byte
-	books  map[packet.PublicationID]*book
-	first  int64 // samples at which the app's publication began
-	pk     packet.Packet
+	t     *testing.T
+	now   time.Time
+	app   *Session
+	sends *backfilling
+	asks  *backfill.Requester
+	link  bool
+	sent  uint64 // bytes that the server sent
+	books map[packet.PublicationID]*book
+	pk    packet.Packet
 }
 
 // book is what has arrived at the server.

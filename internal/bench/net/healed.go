@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"gasso/net/packet"
 	"gasso/server/journal"
 )
 
@@ -39,7 +42,7 @@ func healed(r *report, name string, h *homes, id string, after time.Time) error 
 // journal counts the packets of a participant that the server has on disk, and those that it lacks
 // between the first and the last.
 func (r *rig) journal(id string) (held, missing int64, err error) {
-	dir := filepath.Join(r.path("data"), "journal")
+	dir := r.journals()
 	names, err := journal.Names(dir)
 	if err != nil {
 		return 0, 0, fmt.Errorf("look into the journal: %w", err)
@@ -58,4 +61,35 @@ func (r *rig) journal(id string) (held, missing int64, err error) {
 		held += s.Packets
 	}
 	return held, missing, nil
+}
+
+// journals is the folder of the server's journal.
+func (r *rig) journals() string { return filepath.Join(r.path("data"), "journal") }
+
+// stamp is a packet's number and the room time of its first sample.
+type stamp struct{ number, first int64 }
+
+// stamps returns the packets of a participant in order of their numbers, a list for each file.
+func (r *rig) stamps(dir, id string) (all [][]stamp, err error) {
+	names, err := journal.Names(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look into the journal: %w", err)
+	}
+	for _, n := range names {
+		if !strings.Contains(n, id) {
+			continue
+		}
+		var of []stamp
+		_, err := journal.Read(dir, n, func(p *packet.Packet) error {
+			of = append(of, stamp{p.Number, p.FirstSample})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(of, func(a, b stamp) int { return cmp.Compare(a.number, b.number) })
+		of = slices.CompactFunc(of, func(a, b stamp) bool { return a.number == b.number })
+		all = append(all, of)
+	}
+	return all, nil
 }

@@ -56,14 +56,14 @@ func blackout(r *report, name string, seed uint64, span time.Duration) error {
 	if err := healed(r, name, h, before.ID, after); err != nil {
 		return err
 	}
-	return heardAgain(r, name, both, after, until, mediaBack)
+	return heardAgain(r, name, h, both, after, until, mediaBack)
 }
 
 // comeBack prints when the second performer is received and heard again, and hears again, after
 // something ended at a moment.
 func comeBack(r *report, name string, h *homes, both [2]*performer, after time.Time, goal time.Duration, id string) error {
 	until := receivedAgain(r, name, h, after, goal, id)
-	return heardAgain(r, name, both, after, until, goal)
+	return heardAgain(r, name, h, both, after, until, goal)
 }
 
 // receivedAgain prints when the server has packets of the second performer again, and returns the end
@@ -85,13 +85,13 @@ func receivedAgain(r *report, name string, h *homes, after time.Time, goal time.
 }
 
 // heardAgain ends both performers and prints when they heard each other again for good.
-func heardAgain(r *report, name string, both [2]*performer, after, until time.Time, goal time.Duration) error {
+func heardAgain(r *report, name string, h *homes, both [2]*performer, after, until time.Time, goal time.Duration) error {
 	for i, p := range both {
 		heard, err := p.sound()
 		if err != nil {
 			return err
 		}
-		r.print(name, 0, atMost(fmt.Sprintf("%s hears %s again", p.name, performerNames[1-i]), goal, heard.back(after, until)))
+		r.print(name, h.busy(), atMost(fmt.Sprintf("%s hears %s again", p.name, performerNames[1-i]), goal, heard.back(after, until)))
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func signalingRows(r *report) error {
 			return err
 		}
 		silent := heard.silence(cut, end)
-		r.print(name, 0, figure{fmt.Sprintf("silence for %s of %s", p.name, performerNames[1-i]), "0 ms", fmt.Sprintf("%d ms", silent.Milliseconds()), silent == 0})
+		r.print(name, h.busy(), figure{fmt.Sprintf("silence for %s of %s", p.name, performerNames[1-i]), "0 ms", fmt.Sprintf("%d ms", silent.Milliseconds()), silent == 0})
 	}
 	return nil
 }
@@ -263,7 +263,7 @@ func pathDies(r *report, name string, seed uint64, mode string, direct bool, dif
 		if err != nil {
 			return err
 		}
-		r.print(name, 0, figure{
+		r.print(name, g.busy(), figure{
 			fmt.Sprintf("%s conceals of %s", p.name, performerNames[1-i]), fmt.Sprintf("<= %v", most),
 			fmt.Sprintf("%.1f ms", float64(extra.Microseconds())/1e3), extra <= most,
 		})

@@ -17,12 +17,11 @@ import (
 )
 
 const (
-	heardBlock     = 10 * time.Millisecond
-	heardLevel     = 0.003 // RMS; the tones play at about 0.1
-	steady         = 200 * time.Millisecond
-	gap            = 20 * time.Millisecond  // shorter ones are what a tone between two blocks looks like
-	packetsASecond = 200                    // of one performer in live mode
-	margin         = 300 * time.Millisecond // before the end, where a program that ends falls silent
+	heardBlock = 10 * time.Millisecond
+	heardLevel = 0.003 // RMS; the tones play at about 0.1
+	steady     = 200 * time.Millisecond
+	gap        = 20 * time.Millisecond  // shorter ones are what a tone between two blocks looks like
+	margin     = 300 * time.Millisecond // before the end, where a program that ends falls silent
 )
 
 // performer is a running gasso headless.
@@ -215,24 +214,24 @@ func rms(block []float32) float64 {
 	return math.Sqrt(sum / float64(len(block)))
 }
 
-// back returns how long after a moment sound came back for good: when the last gap before the end of
-// the time looked at ended. Negative: it did not.
+// back returns how long after a moment sound came back: when the longest gap of the time looked at
+// ended, 0 when there is none. Negative: it did not.
 func (s sound) back(after, until time.Time) time.Duration {
 	first, last := s.block(after), s.block(until)
-	gapEnd, run := first, 0
+	end, longest, run := first, int(gap/heardBlock)-1, 0
 	for i := first; i < last; i++ {
 		if s.loud[i] {
 			run = 0
 			continue
 		}
-		if run++; run >= int(gap/heardBlock) {
-			gapEnd = i + 1
+		if run++; run > longest {
+			longest, end = run, i+1
 		}
 	}
-	if last-gapEnd < int(steady/heardBlock) {
+	if last-end < int(steady/heardBlock) {
 		return -1
 	}
-	return time.Duration(gapEnd-first) * heardBlock
+	return time.Duration(end-first) * heardBlock
 }
 
 // block returns the number of the block at a moment.

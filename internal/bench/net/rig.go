@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gasso/internal/bench/programs"
+	"gasso/internal/bench/table"
 	"gasso/internal/netsim/netns"
 	"gasso/server"
 	"gasso/server/room"
@@ -30,6 +31,7 @@ type rig struct {
 	node    *netns.Node // the server's
 	dir     string
 	serving *exec.Cmd
+	busy    func() float64 // percent of the machine in use since the rig was made
 	control *server.Control
 }
 
@@ -40,7 +42,7 @@ func newRig(seed uint64, config ...string) (r *rig, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r = &rig{world: world}
+	r = &rig{world: world, busy: table.Watch()}
 	defer func() {
 		if err != nil {
 			r.end()

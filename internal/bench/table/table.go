@@ -85,3 +85,22 @@ func Busy(span time.Duration) float64 {
 	}
 	return p[0]
 }
+
+// Watch starts to look how much of the machine is in use; what it returns tells the percent since then,
+// 0 where the system does not tell.
+func Watch() func() float64 {
+	before, err := cpu.Times(false)
+	return func() float64 {
+		after, err2 := cpu.Times(false)
+		if err != nil || err2 != nil || len(before) == 0 || len(after) == 0 {
+			return 0
+		}
+		a, b := before[0], after[0]
+		idle := b.Idle + b.Iowait - a.Idle - a.Iowait
+		all := idle + b.User + b.System + b.Nice + b.Irq + b.Softirq + b.Steal - a.User - a.System - a.Nice - a.Irq - a.Softirq - a.Steal
+		if all <= 0 {
+			return 0
+		}
+		return 100 * (1 - idle/all)
+	}
+}

@@ -173,13 +173,6 @@ func (f *Factory) newSetting(s shard, r *reach) (webrtc.SettingEngine, error) {
 	return e, f.cfg.Mux.configure(&e, s)
 }
 
-// mayBeRemote tells whether the other side can be at an address. It may name any, and each is sent
-// connectivity checks: this machine, its own link (cloud metadata) and groups are nowhere that another
-// machine can be. Private networks stay, since performers may share one.
-func mayBeRemote(ip net.IP) bool {
-	return !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.Equal(net.IPv4bcast)
-}
-
 func restrictToLoopback(e *webrtc.SettingEngine) {
 	e.SetIncludeLoopbackCandidate(true)
 	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeTCP4})
@@ -209,7 +202,7 @@ func (f *Factory) SetICEServers(servers []signaling.ICEServer) error {
 
 // newPeerConnection makes a PeerConnection on the next shard, or with a reach of its own where nothing is
 // shared; with channels its offers name data channels.
-func (f *Factory) newPeerConnection(channels bool) (pc *webrtc.PeerConnection, r *reach, mayBlock bool, err error) {
+func (f *Factory) newPeerConnection(channels, toServer bool) (pc *webrtc.PeerConnection, r *reach, mayBlock bool, err error) {
 	f.mu.Lock()
 	servers, secure, mayBlock := f.servers, f.secure, f.mayBlock
 	f.mu.Unlock()
@@ -218,6 +211,7 @@ func (f *Factory) newPeerConnection(channels bool) (pc *webrtc.PeerConnection, r
 		if r, err = newReach(&f.cfg); err != nil {
 			return nil, nil, false, err
 		}
+		r.toServer = toServer
 		r.again(secure)
 		if api, err = f.newAPI(shard{}, r); err != nil {
 			return nil, nil, false, err

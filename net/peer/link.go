@@ -105,7 +105,7 @@ func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) {
 	if cfg.Log == nil {
 		cfg.Log = f.log
 	}
-	pc, reach, mayBlock, err := f.newPeerConnection(cfg.Offerer && len(cfg.Channels) > 0)
+	pc, reach, mayBlock, err := f.newPeerConnection(cfg.Offerer && len(cfg.Channels) > 0, cfg.RemoteID == signaling.ServerID)
 	if err != nil {
 		return nil, fmt.Errorf("make peer connection: %w", err)
 	}

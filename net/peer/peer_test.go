@@ -137,8 +137,12 @@ func connectWith(t *testing.T, fa, fb *Factory, ofA, ofB []ChannelConfig) (a, b 
 	t.Helper()
 	quit := make(chan struct{})
 	toA, toB := make(chan *signaling.Signal, 1024), make(chan *signaling.Signal, 1024)
-	a = newSide(t, fa, "anna", "bela", true, ofA, toB, quit)
-	b = newSide(t, fb, "bela", "anna", false, ofB, toA, quit)
+	first := "anna"
+	if fa.cfg.Mux != nil {
+		first = signaling.ServerID
+	}
+	a = newSide(t, fa, first, "bela", true, ofA, toB, quit)
+	b = newSide(t, fb, "bela", first, false, ofB, toA, quit)
 	var wg sync.WaitGroup
 	pump := func(from <-chan *signaling.Signal, s *side) {
 		for {

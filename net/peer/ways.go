@@ -47,8 +47,9 @@ var (
 // TURN servers: that holds relays back until they are needed, trusts our own authority and knows proxies.
 type reach struct {
 	transport.Net
-	ways   Ways
-	dialer relayDialer
+	ways     Ways
+	toServer bool
+	dialer   relayDialer
 
 	mu     sync.Mutex // guards what follows
 	secure map[string]bool
@@ -127,10 +128,12 @@ func held(needed context.Context, wait time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-needed.Done():
-		return errNotNeeded
 	case <-timer.C:
-		return nil
 	}
+	if needed.Err() != nil {
+		return errNotNeeded
+	}
+	return nil
 }
 
 // Interfaces are those of now: addresses come and go while a link lives.
@@ -190,6 +193,7 @@ func (r *reach) patience(after time.Duration) time.Duration {
 // configure makes an ICE agent use the reach.
 func (r *reach) configure(e *webrtc.SettingEngine) {
 	e.SetNet(r)
+	e.DisableActiveTCP(!r.toServer) // nobody else listens, so what a performer names would be somebody else's
 	e.SetICEProxyDialer(r)
 }
 

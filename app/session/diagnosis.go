@@ -76,6 +76,7 @@ type figures struct {
 	publishing  bool
 	uplinkShort bool       // that is said already, and explains loss
 	downShort   bool       // likewise
+	busy        bool       // this computer, which is said, too, and explains what is late
 	server      serverView // of this side
 	others      []theirFigures
 }
@@ -105,7 +106,7 @@ func diagnoseOwn(f *figures) (found []Finding) {
 	}
 	if ratio, ok := f.ownDownload(); ok && !f.downShort {
 		found = append(found, Finding{Kind: OwnDownload, LostRatio: ratio})
-	} else if late, ok := f.everybodyLate(); ok {
+	} else if late, ok := f.everybodyLate(); ok && !f.busy {
 		found = append(found, Finding{Kind: OwnLate, Late: late})
 	}
 	return found
@@ -186,7 +187,7 @@ func diagnoseTheirs(f *figures, o *theirFigures, own map[FindingKind]bool) (Find
 		return Finding{Kind: TheirUpload, LostRatio: o.server.up}, true
 	case !own[OwnDownload] && !f.downShort && o.direct.lossy() && (!o.forwarded.known || o.forwarded.clean()):
 		return Finding{Kind: BetweenLost, LostRatio: o.direct.ratio}, true
-	case !own[OwnLate] && o.need >= lateNeed && !o.direct.lossy() && !o.forwarded.lossy() && f.anybodyCalm(o.id):
+	case !own[OwnLate] && !f.busy && o.need >= lateNeed && !o.direct.lossy() && !o.forwarded.lossy() && f.anybodyCalm(o.id):
 		return Finding{Kind: TheirDevice, Late: o.need}, true
 	case o.server.known && o.server.down >= lossyRatio:
 		return Finding{Kind: TheirDown, LostRatio: o.server.down}, true
@@ -307,5 +308,6 @@ func (s *Session) findingsLocked(snap *Snapshot) []Finding {
 	}
 	f := s.figuresLocked(snap.At)
 	f.uplinkShort, f.downShort = snap.Self.Network.LimitedBy != "", snap.Self.Network.Receiving != ReceivesAll
+	f.busy = snap.Self.Governor.Reason != ""
 	return diagnose(f)
 }

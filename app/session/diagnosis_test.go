@@ -70,6 +70,8 @@ func TestDiagnosisNamesTheSide(t *testing.T) {
 			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond }), well("b", nil)}}, []found{{TheirDevice, "a"}}},
 		{"everybody is late", figures{others: []theirFigures{
 			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond }), well("b", func(o *theirFigures) { o.need = 60 * time.Millisecond })}}, []found{{OwnLate, ""}}},
+		{"everybody is late since this computer is busy", figures{busy: true, others: []theirFigures{
+			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond }), well("b", func(o *theirFigures) { o.need = 60 * time.Millisecond })}}, nil},
 		{"one is late and nobody else is there", figures{others: []theirFigures{
 			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond })}}, nil},
 		{"their download", figures{others: []theirFigures{

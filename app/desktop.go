@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -83,7 +84,7 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 				cfg := session.Config{
 					Server: r.Server, Room: r.Room, Name: r.Name, Token: r.Token, Input: r.Input, Output: r.Output,
 					SoundSystem: r.SoundSystem, FallBack: true, Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks,
-					Processing: r.Processing, NoiseModel: model, CPULimitPercent: r.CPULimitPercent, Log: log,
+					Processing: r.Processing, NoiseModel: model, CPULimitPercent: r.CPULimitPercent, AddressFile: addressFile(), Log: log,
 				}
 				if err := errors.Join(o.connection.apply(&cfg), o.keeping.apply(&cfg)); err != nil {
 					return nil, err
@@ -163,4 +164,13 @@ func hasDisplay() error {
 		return fmt.Errorf("there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); use gasso headless instead")
 	}
 	return nil
+}
+
+// addressFile keeps where servers were, beside the settings; empty without such a place.
+func addressFile() string {
+	path, err := settings.Path()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), "addresses.json")
 }

@@ -85,7 +85,7 @@ func (o *headlessOptions) addFlags(f *pflag.FlagSet) {
 func (o headlessOptions) config(log *slog.Logger) (session.Config, error) {
 	cfg := session.Config{
 		Server: o.server, Room: o.room, Name: o.name, Token: o.token, Input: o.input, Output: o.output, SoundSystem: o.soundSystem,
-		Mode: session.Mode(o.mode), BitrateBPS: o.bitrate, CPULimitPercent: o.cpuLimit, Log: log,
+		Mode: session.Mode(o.mode), BitrateBPS: o.bitrate, CPULimitPercent: o.cpuLimit, AddressFile: addressFile(), Log: log,
 	}
 	if o.invite != "" {
 		invite, err := session.ParseInvite(o.invite)

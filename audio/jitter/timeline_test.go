@@ -43,6 +43,23 @@ func TestTimelinePutsLatePacketsInTheirPlace(t *testing.T) {
 	}
 }
 
+func TestTimelineTakesPacketsOfASecondWay(t *testing.T) {
+	n := network{seed: 1, packet: frame, length: 3 * time.Second, delay: usualDelay}
+	l := NewTimeline(3*time.Second, &toneDecoder{})
+	var first []flight
+	for _, f := range n.flights() {
+		if f.number%3 == 0 {
+			l.Late().Push(f.number, f.first, f.samples, f.payload, simStart.Add(f.arrival))
+		} else {
+			first = append(first, f)
+		}
+	}
+	readLine(l, first, 3*time.Second, time.Second)
+	if s := l.Stats(); s.Lost != 0 || s.Late != 0 || s.ConcealedSamples != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestTimelineConcealsWhatNeverComes(t *testing.T) {
 	n := network{seed: 1, packet: frame, length: 10 * time.Second, delay: usualDelay, loss: 0.05}
 	l := NewTimeline(2*time.Second, &toneDecoder{})

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -384,22 +383,4 @@ func TestWishesThatAreLostAreRepeated(t *testing.T) {
 	x.until("the wish", time.Second, func() bool { return len(x.down) > 0 })
 	x.down = nil
 	x.until("everything", askAgain+5*time.Second, func() bool { return x.books[pubA].arrived.Len() == 400 })
-}
-
-func TestYoungPacketsAreLeftToComeByThemselves(t *testing.T) {
-	x := newExchange(t, newSpool(pubA), time.Second)
-	x.connect()
-	for x.now.Before(startTime.Add(3 * time.Second)) {
-		about := x.spool.make(pubA, startTime, int64(x.now.Sub(startTime)/(5*time.Millisecond)))
-		if late := about.count - 1 - 20; late >= 0 { // live comes 100 ms later
-			x.book(pubA).take(late, about.sample(late))
-		}
-		x.step()
-	}
-	if len(x.received) > 0 {
-		t.Errorf("%d packets were asked for that were on their way", len(x.received))
-	}
-	if !slices.Equal(x.books[pubA].arrived.Ranges(), []Range{{0, x.books[pubA].newest}}) {
-		t.Error("live itself is not complete")
-	}
 }

@@ -36,7 +36,7 @@ func (o keepingOptions) apply(cfg *session.Config) (err error) {
 	switch o.dir {
 	case spoolOff:
 	case "", spoolDefault:
-		cfg.Spool.Dir, err = spool.DefaultBase()
+		cfg.Spool.Dir, _ = spool.DefaultBase() // an account without a folder keeps it in memory
 	default:
 		cfg.Spool.Dir, err = filepath.Abs(o.dir)
 	}

@@ -23,14 +23,15 @@ type contender struct {
 	scenario scenario
 	process  *process.Process
 	stop     func()
+	collect  func() error // nil: not ours to ask
 
 	publishers  []*publisher
 	subscribers []*subscriber
 	schedule    *schedule
 	sweeper     *sweeper
 
-	before   uint64 // resident bytes with one publisher and one subscriber: what all have in common is there
-	after    uint64 // with all peers, at the end of the last turn
+	before   memory // with one publisher and one subscriber: what all have in common is there
+	after    memory // with all peers, at the end of the last turn
 	cpu      float64
 	sent     int64
 	received int64
@@ -41,7 +42,7 @@ type contender struct {
 type figures struct {
 	cpuMicroseconds  float64
 	delay50, delay99 time.Duration
-	perPeer          int64
+	perPeer          memory
 	sent, received   int64
 }
 
@@ -53,7 +54,10 @@ func (c *contender) result() figures {
 		f.delay50, f.delay99 = c.delays[n/2], c.delays[n*99/100]
 	}
 	peers := int64(len(c.publishers)+len(c.subscribers)) - 2
-	f.perPeer = (int64(c.after) - int64(c.before)) / max(1, peers)
+	f.perPeer = memory{
+		resident:  (c.after.resident - c.before.resident) / max(1, peers),
+		collected: (c.after.collected - c.before.collected) / max(1, peers),
+	}
 	return f
 }
 
@@ -63,7 +67,7 @@ func newContender(kind string, s scenario, profile string) (*contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contender{name: kind, scenario: s, process: server.process, stop: server.close, schedule: newSchedule(s)}
+	c := &contender{name: kind, scenario: s, process: server.process, stop: server.close, collect: server.collect, schedule: newSchedule(s)}
 	c.sweeper = newSweeper(c.schedule)
 	if err := c.connect(server); err != nil {
 		c.close()
@@ -78,7 +82,7 @@ func (c *contender) connect(way signalWay) (err error) {
 		return err
 	}
 	c.send(warmUp)
-	if c.before, err = resident(c.process); err != nil {
+	if c.before, err = c.memory(); err != nil {
 		return err
 	}
 	return c.grow(way, c.scenario.publishers, c.scenario.subscribers)
@@ -128,9 +132,6 @@ func (c *contender) play(span time.Duration) (busy float64, err error) {
 		c.received += int64(len(delays))
 		c.delays = append(c.delays, delays...)
 	}
-	if c.after, err = resident(c.process); err != nil {
-		return 0, err
-	}
 	if c.received == 0 {
 		return 0, errors.New("nothing was forwarded")
 	}
@@ -163,12 +164,30 @@ func (c *contender) close() {
 	c.stop()
 }
 
-func resident(p *process.Process) (uint64, error) {
+// memory is what a server holds, in bytes.
+type memory struct {
+	resident  int64 // as it is
+	collected int64 // once what nothing uses was given back
+}
+
+func (c *contender) memory() (m memory, err error) {
+	if m.resident, err = resident(c.process); err != nil || c.collect == nil {
+		m.collected = m.resident
+		return m, err
+	}
+	if err := c.collect(); err != nil {
+		return m, fmt.Errorf("collect the server's memory: %w", err)
+	}
+	m.collected, err = resident(c.process)
+	return m, err
+}
+
+func resident(p *process.Process) (int64, error) {
 	m, err := p.MemoryInfo()
 	if err != nil {
 		return 0, fmt.Errorf("read the server's memory: %w", err)
 	}
-	return m.RSS, nil
+	return int64(m.RSS), nil
 }
 
 func cpuSeconds(p *process.Process) (float64, error) {

@@ -57,7 +57,7 @@ func main() {
 	serve := flag.String("serve", "", "be a server: gasso or pion (used by the benchmark itself)")
 	publishers := flag.Int("publishers", 0, "how many publishers the server has")
 	only := flag.String("only", "", "measure only these cases, separated by commas: 4x50,10x10,4x10")
-	profile := flag.String("profile", "", "write a CPU profile of Gasso's server, with the case's name appended")
+	profile := flag.String("profile", "", "write profiles of Gasso's server: CPU to FILE.CASE, memory to FILE.CASE.heap")
 	flag.Parse()
 	var err error
 	if *serve != "" {
@@ -120,6 +120,12 @@ func measure(t *table.Table, s scenario, profile string) error {
 			busy = max(busy, percent)
 		}
 	}
+	for _, c := range all {
+		var err error
+		if c.after, err = c.memory(); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
 	rows(t, s, all, busy)
 	if livekit == nil {
 		t.NotMeasured([]string{s.String(), "livekit", "all"}, "", why)
@@ -135,7 +141,7 @@ func rows(t *table.Table, s scenario, all []*contender, busy float64) {
 		cell := func(figure string) []string { return []string{s.String(), c.name, figure} }
 		perPacket := fmt.Sprintf("%.1f µs", r.cpuMicroseconds)
 		delay := fmt.Sprintf("%.2f / %.2f ms", r.delay50.Seconds()*1e3, r.delay99.Seconds()*1e3)
-		memory := fmt.Sprintf("%.0f KiB", float64(r.perPeer)/1024)
+		memory := fmt.Sprintf("%.0f KiB; %.0f before a collection", float64(r.perPeer.collected)/1024, float64(r.perPeer.resident)/1024)
 		if i > 0 {
 			t.Shown(cell("CPU per forwarded packet"), perPacket)
 			t.Shown(cell("added delay p50 / p99"), delay)
@@ -150,7 +156,7 @@ func rows(t *table.Table, s scenario, all []*contender, busy float64) {
 			} else {
 				t.Row(cell("added delay p50 / p99"), goal, delay, r.delay99 <= mostDelay)
 			}
-			t.Row(cell("memory per peer"), "<= 300 KiB", memory, r.perPeer <= mostPerPeer)
+			t.Row(cell("memory per peer"), "<= 300 KiB", memory, r.perPeer.collected <= mostPerPeer)
 		}
 		t.Shown(cell("packets lost"), fmt.Sprintf("%d of %d", r.sent-r.received, r.sent))
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ func runServer(kind string, publishers int, profile string) error {
 	send := func(id string, s *signaling.Signal) {
 		mu.Lock()
 		defer mu.Unlock()
-		_ = out.Encode(message{ID: id, Signal: s}) // ends with standard input
+		_ = out.Encode(message{ID: id, Signal: s, Collect: id == ""}) // ends with standard input
 	}
 	var b backend
 	var err error
@@ -52,17 +53,29 @@ func runServer(kind string, publishers int, profile string) error {
 		return err
 	}
 	defer b.close()
-	if profile != "" {
-		file, err := os.Create(profile)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = file.Close() }()
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	if profile == "" {
+		return serve(b, send)
 	}
+	cpu, err := os.Create(profile)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cpu.Close() }()
+	memory, err := os.Create(profile + ".heap")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = memory.Close() }()
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		return err
+	}
+	err = serve(b, send)
+	pprof.StopCPUProfile()
+	return errors.Join(err, pprof.WriteHeapProfile(memory))
+}
+
+// serve does what standard input says until it ends.
+func serve(b backend, send func(string, *signaling.Signal)) error {
 	send("", nil)
 	for lines := json.NewDecoder(os.Stdin); ; {
 		var m message
@@ -71,7 +84,11 @@ func runServer(kind string, publishers int, profile string) error {
 		} else if err != nil {
 			return err
 		}
-		if m.Signal == nil {
+		var err error
+		if m.Collect {
+			debug.FreeOSMemory()
+			send("", nil)
+		} else if m.Signal == nil {
 			err = b.join(m.ID, m.Publishes)
 		} else {
 			err = b.signal(m.ID, m.Signal)

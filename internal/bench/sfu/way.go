@@ -22,6 +22,7 @@ type message struct {
 	ID        string            `json:"id"`
 	Publishes bool              `json:"publishes,omitempty"` // of a join
 	Signal    *signaling.Signal `json:"signal,omitempty"`    // nil: join
+	Collect   bool              `json:"collect,omitempty"`   // give back memory that nothing uses, then say so
 }
 
 // serverProcess is this program as a server.
@@ -34,6 +35,8 @@ type serverProcess struct {
 	lines *json.Encoder
 	take  map[string]chan *signaling.Signal
 	done  chan struct{}
+
+	collected chan struct{}
 }
 
 func startServer(kind string, publishers int, profile string) (*serverProcess, error) {
@@ -57,6 +60,7 @@ func startServer(kind string, publishers int, profile string) (*serverProcess, e
 	s := &serverProcess{
 		command: command, in: in, lines: json.NewEncoder(in),
 		take: map[string]chan *signaling.Signal{}, done: make(chan struct{}),
+		collected: make(chan struct{}, 1),
 	}
 	lines := json.NewDecoder(out)
 	var ready message
@@ -83,6 +87,9 @@ func (s *serverProcess) runReader(lines *json.Decoder) {
 		s.mu.Lock()
 		take := s.take[m.ID]
 		s.mu.Unlock()
+		if m.Collect {
+			s.collected <- struct{}{}
+		}
 		if take != nil && m.Signal != nil {
 			take <- m.Signal
 		}
@@ -115,6 +122,22 @@ func (s *serverProcess) signal(id string, m *signaling.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lines.Encode(message{ID: id, Signal: m})
+}
+
+// collect has the server give back what it does not use, and waits.
+func (s *serverProcess) collect() error {
+	s.mu.Lock()
+	err := s.lines.Encode(message{Collect: true})
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-s.collected:
+		return nil
+	case <-s.done:
+		return errors.New("the server has ended")
+	}
 }
 
 // close ends the server, which ends with its input, and waits.

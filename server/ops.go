@@ -11,7 +11,7 @@ import (
 // opsHandler serves health and metrics to the operator.
 func (s *Server) opsHandler() http.Handler {
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newRoomMetrics(s), newJournalMetrics(s.journal))
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newRoomMetrics(s), newJournalMetrics(s.journal), mediaMetrics{s.mux})
 	if s.turn != nil {
 		metrics.MustRegister(turnMetrics{s.turn})
 	}

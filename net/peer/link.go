@@ -230,6 +230,9 @@ func (l *Link) noteState() {
 	if state == *l.state.Load() {
 		return
 	}
+	if m := l.factory.cfg.Mux; m != nil && l.pc.SCTP().Transport().State() == webrtc.DTLSTransportStateFailed {
+		m.counted.unproven.Add(1)
+	}
 	l.state.Store(&state)
 	if state == StateConnected && l.reach != nil {
 		l.reach.found()

@@ -69,7 +69,7 @@ type localTrack struct {
 func newLocalTrack(p *Publisher, l *Link) *localTrack {
 	t := &localTrack{
 		publisher: p, link: l,
-		controller: redundancy.NewController(), requests: make(chan request, requestQueue), now: time.Now,
+		requests: make(chan request, requestQueue), now: time.Now,
 	}
 	t.mostCopies.Store(copiesOfApps)
 	if l.cfg.LocalID == signaling.ServerID {
@@ -200,6 +200,9 @@ func (t *localTrack) takeFeedback(app *rtcp.ApplicationDefined, now time.Time) {
 		if !follows {
 			t.badFeedback.Add(1)
 			return
+		}
+		if t.controller == nil { // not every receiver reports, and it is not small
+			t.controller = redundancy.NewController()
 		}
 		t.controller.Limit(int(t.mostCopies.Load()))
 		t.controller.Update(report, now)

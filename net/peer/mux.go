@@ -339,7 +339,7 @@ func (m *Mux) Counters() MuxCounters {
 	return MuxCounters{
 		Refused: refused,
 		Unknown: c.unknown.Load(), Unvalidated: c.unvalidated.Load(), Limited: c.limited.Load(),
-		Overflow: c.overflow.Load(), Unsent: c.unsent.Load(),
+		Overflow: c.overflow.Load(), Unsent: c.unsent.Load(), Unproven: c.unproven.Load(),
 	}
 }
 

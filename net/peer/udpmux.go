@@ -37,10 +37,11 @@ type MuxCounters struct {
 	Limited     int64 // checks from unknown addresses beyond what a connection takes
 	Overflow    int64 // for connections that did not read
 	Unsent      int64 // for which the system had no room
+	Unproven    int64 // links that ended since DTLS failed: mostly another certificate than was announced
 }
 
 type muxCounters struct {
-	unknown, unvalidated, limited, overflow, unsent atomic.Int64
+	unknown, unvalidated, limited, overflow, unsent, unproven atomic.Int64
 }
 
 // udpMux shares one port among connections: an ice.UDPMux that drops early, bounds what waits, and

@@ -32,6 +32,7 @@ type clockwork struct {
 	lastID  int64
 	asked   map[int64]time.Time // on the monotonic clock, by id
 	channel *peer.Channel       // nil while none is open
+	carried bool                // the channel took the last question
 }
 
 func newClockwork(estimator *clocksync.Estimator) *clockwork {
@@ -100,6 +101,11 @@ func (c *clockwork) run(ctx context.Context, signal func(signaling.Message) erro
 
 // ask sends one ping the best way there is, and tells whether that was the data channel.
 func (c *clockwork) ask(now time.Time, signal func(signaling.Message) error) (onChannel bool) {
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.carried = onChannel
+	}()
 	c.mu.Lock()
 	for id, at := range c.asked { // answers that never came
 		if now.Sub(at) > pingForgets {
@@ -116,10 +122,21 @@ func (c *clockwork) ask(now time.Time, signal func(signaling.Message) error) (on
 	if signal(&signaling.ClockPing{ID: id}) == nil {
 		return false
 	}
+	c.forget(id)
+	return false
+}
+
+func (c *clockwork) forget(id int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.asked, id)
-	return false
+}
+
+// onChannel tells whether room time comes on the data channel now.
+func (c *clockwork) onChannel() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.carried
 }
 
 // answered takes what the server says; what was not asked is ignored.

@@ -14,6 +14,7 @@ type Snapshot struct {
 	OnAir       OnAir
 	Chat        []ChatLine // the newest 200, oldest first
 	ClockReady  bool
+	ClockDirect bool // room time comes on the data channel, not in signaling
 	ServerRTT   time.Duration
 }
 

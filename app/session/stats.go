@@ -28,6 +28,7 @@ type statsLine struct {
 	ParticipantID  string  `json:"participant_id"`
 	ServerRTTMS    float64 `json:"rtt_ms"`
 	ClockReady     bool    `json:"clock_ready"`
+	ClockDirect    bool    `json:"clock_on_data_channel"`
 	CPUPercent     float64 `json:"cpu_percent"`
 	MemoryBytes    int64   `json:"memory_bytes"`
 	CaptureMS      float64 `json:"capture_latency_ms"`
@@ -109,7 +110,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 	load := s.Self.Governor.Load
 	line := statsLine{
 		At: s.At.UTC().Format(time.RFC3339Nano), State: s.State, Problem: s.Problem, Room: s.Room, ParticipantID: s.Self.ID,
-		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
+		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, ClockDirect: s.ClockDirect, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
 		CaptureMS: inMS(s.Self.CaptureLatency), RenderMS: inMS(s.Self.RenderLatency), BitrateBPS: s.Self.EncoderBitrate,
 		Underruns: s.Self.Underruns, OverrunSamples: s.Self.Overruns, Muted: s.Self.Muted,
 		InvalidSamples: s.Self.InvalidSamples, DeviceReopens: s.Self.Reopens,

@@ -177,7 +177,7 @@ func TestLiesAreCountedAndCutOff(t *testing.T) {
 	q, books, now := liar(t)
 	good := Have{Publication: pubA, Channels: 2, FrameSamples: frame, Last: 99, LastSample: roomSample(startTime) - 48000}
 	future, refused := good, good
-	future.LastSample = roomSample(startTime) + 48000
+	future.LastSample = roomSample(startTime) + 2*aheadSamples
 	refused.Publication = pubB
 	tooHigh := good.append(nil)
 	copy(tooHigh[21:26], []byte{0, 0, 0, 0, 0}) // last below first

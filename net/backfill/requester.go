@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	askEvery     = 50 * time.Millisecond  // the program's part; the archive's of one publication each
-	settled      = 200 * time.Millisecond // younger packets may still come by themselves
-	transitSlack = 30 * time.Millisecond  // beside the round trip, until a packet that was asked for is in place
-	askAgain     = 15 * time.Second       // without any packet that was asked for
-	safeEvery    = time.Second            // what is on disk is told
-	aheadSamples = packet.SampleRate / 2  // first samples further ahead of now are lies
-	askRanges    = 512                    // in one message
-	openRanges   = 1024                   // of one publication, asked for and not there yet, or gone
-	burstSeconds = 4                      // of the rate may come at once
+	askEvery     = 50 * time.Millisecond         // the program's part; the archive's of one publication each
+	settled      = 200 * time.Millisecond        // younger packets may still come by themselves
+	transitSlack = 30 * time.Millisecond         // beside the round trip, until a packet that was asked for is in place
+	askAgain     = 15 * time.Second              // without any packet that was asked for
+	safeEvery    = time.Second                   // what is on disk is told
+	aheadSamples = 12 * 3600 * packet.SampleRate // first samples further ahead of now are lies; room time may begin anew with the server
+	askRanges    = 512                           // in one message
+	openRanges   = 1024                          // of one publication, asked for and not there yet, or gone
+	burstSeconds = 4                             // of the rate may come at once
 )
 
 // Errors of Requester.Take beside ErrMalformed; each is counted.
@@ -169,6 +169,7 @@ func (q *Requester) takeHave(have Have, now time.Time) error {
 	if have.LastSample < 0 || have.LastSample > q.roomSample(now)+aheadSamples {
 		return ErrLie
 	}
+	have.LastSample = min(have.LastSample, q.roomSample(now))
 	if h := q.publications[have.Publication]; h != nil {
 		h.have = have
 		return nil
@@ -278,7 +279,7 @@ func (q *Requester) Next(roundTrip time.Duration, now time.Time) ([]byte, bool) 
 
 // span is all numbers of a publication that should be here by now.
 func (h *held) span(now time.Time, q *Requester) Range {
-	number, sample := h.newest()
+	number, sample := h.newest(q.roomSample(now))
 	young := sample + int64(h.have.FrameSamples) - (q.roomSample(now) - timeSamples(settled))
 	if young > 0 {
 		number -= (young + int64(h.have.FrameSamples) - 1) / int64(h.have.FrameSamples)
@@ -286,13 +287,14 @@ func (h *held) span(now time.Time, q *Requester) Range {
 	return Range{h.have.First, number}
 }
 
-// newest is the highest number of the publication that is known, and its first sample.
-func (h *held) newest() (number, firstSample int64) {
+// newest is the highest number of the publication that is known, and its first sample, which is now at
+// the latest.
+func (h *held) newest(now int64) (number, firstSample int64) {
 	number, firstSample = h.book.Newest()
-	if h.have.Last > number {
-		return h.have.Last, h.have.LastSample
+	if h.have.Last >= number {
+		number, firstSample = h.have.Last, h.have.LastSample
 	}
-	return number, firstSample
+	return number, min(firstSample, now)
 }
 
 // askProgram asks for what the program can still use: packets whose first sample is less than the
@@ -303,7 +305,7 @@ func (q *Requester) askProgram(h *held, roundTrip time.Duration, now time.Time) 
 	if delay <= settled {
 		return false
 	}
-	number, sample := h.newest()
+	number, sample := h.newest(q.roomSample(now))
 	usable := (sample - (q.roomSample(now) - timeSamples(delay))) / int64(h.have.FrameSamples)
 	if usable < 0 {
 		return false
@@ -375,7 +377,7 @@ func (q *Requester) tellSafe(now time.Time) bool {
 
 // addLate adds what is too late for the program, where no archive wants it.
 func (q *Requester) addLate(h *held, now time.Time) bool {
-	number, sample := h.newest()
+	number, sample := h.newest(q.roomSample(now))
 	frame := int64(h.have.FrameSamples)
 	late := q.roomSample(now) - timeSamples(q.cfg.ProgramDelay)
 	if young := sample + frame - late; young > 0 {

@@ -23,3 +23,11 @@ func TestYoungPacketsAreLeftToComeByThemselves(t *testing.T) {
 		t.Error("live itself is not complete")
 	}
 }
+
+func TestSoundFromBeforeRoomTimeWasSetBackIsTaken(t *testing.T) {
+	x := newExchange(t, newSpool(pubA), time.Second)
+	x.spool.make(pubA, startTime.Add(time.Hour), 400)
+	x.now = startTime
+	x.connect()
+	x.until("everything", 20*time.Second, func() bool { return x.books[pubA] != nil && x.books[pubA].arrived.Len() == 400 })
+}

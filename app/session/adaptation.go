@@ -157,11 +157,13 @@ func (a *adaptation) decideLocked(publisher *peer.Publisher, server *peer.Link, 
 func (a *adaptation) applyLocked(publisher *peer.Publisher, server *peer.Link, direct []directLink, d congestion.Decision) {
 	if server != nil {
 		publisher.LimitCopies(server, d.MaxCopies)
+		server.SetSparing(d.Limited)
 	}
 	known := map[*peer.Link]bool{}
 	active := 0
 	for _, l := range direct {
 		publisher.LimitCopies(l.Link, d.MaxCopies)
+		l.SetSparing(d.Limited)
 		known[l.Link] = true
 		if !a.resting[l.Link] {
 			active++

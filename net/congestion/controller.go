@@ -22,6 +22,7 @@ const (
 	riseFirst, riseMost  = 0.15, 0.4  // a second, elsewhere
 	mostAhead            = 1.5        // of the rate that arrives can be known to fit
 	leastRate            = 16_000
+	leastShare           = 0.99 // of what the least takes: so little that it shows as too little
 )
 
 // Path is how one link of the sender does.
@@ -61,6 +62,8 @@ type Controller struct {
 	now         time.Time
 	stale       bool // the way changed: the caller takes the delays anew
 	acked       float64
+	queue       time.Duration
+	least       float64 // bits a second below which nothing can be sent
 	spare       spare
 }
 
@@ -94,11 +97,11 @@ func (c *Controller) look(paths []Path, now time.Time) (s sight) {
 	worst := sight{queue: time.Hour, loss: 1}
 	for i := range paths {
 		p := &paths[i]
+		s.acked += float64(p.AckedBPS) // also of what waited on the way when its path came to rest
 		if !p.Known || p.Paused {
 			continue
 		}
 		s.known = true
-		s.acked += float64(p.AckedBPS)
 		switch {
 		case p.Server:
 			server, serverSuffers = true, p.suffers()
@@ -140,11 +143,12 @@ func (c *Controller) Decide(paths []Path, asked Asked, now time.Time) Decision {
 	c.now, c.stale = now, false
 	s := c.look(paths, now)
 	if s.known {
-		c.acked = s.acked
+		c.acked, c.queue = s.acked, s.queue
 		c.follow(&s, elapsed, now)
 		c.spare.follow(&s, c.limited(), elapsed, now)
 	}
 	d := c.policy.choose(&c.cfg, paths, asked, c.budget(now), now)
+	c.least = d.leastBPS
 	if c.limited() && d.Full && c.rate >= fullMargin*d.needBPS {
 		c.rate, c.whose = 0, SideNone
 	}
@@ -162,8 +166,11 @@ func (c *Controller) budget(now time.Time) float64 {
 	if !c.limited() {
 		return 0
 	}
-	return max(c.rate-8*c.spare.spent(now), leastRate)
+	return max(c.rate-8*c.spare.spent(now), c.floor())
 }
+
+// floor is the least limit that makes sense.
+func (c *Controller) floor() float64 { return max(c.least*leastShare, leastRate) }
 
 // follow moves the limit by one look.
 func (c *Controller) follow(s *sight, elapsed time.Duration, now time.Time) {
@@ -216,7 +223,7 @@ func (c *Controller) cut(s *sight, now time.Time) {
 		rate = min(rate, c.rate)
 	}
 	c.whose = s.whose
-	c.rate, c.knee = max(rate, leastRate), max(c.acked, leastRate)
+	c.rate, c.knee = max(rate, c.floor()), max(c.acked, leastRate)
 	c.cutAt, c.cutQueue, c.clearSince = now, s.queue, time.Time{}
 }
 
@@ -258,6 +265,6 @@ func (c *Controller) rise(elapsed time.Duration, now time.Time) {
 	default:
 		a = min(riseMost, riseFirst*(1+now.Sub(c.clearSince).Seconds()))
 	}
-	most := max(mostAhead*c.acked, leastRate, c.rate) // what was never sent is not known to fit
+	most := max(mostAhead*c.acked, c.floor(), c.rate) // what was never sent is not known to fit
 	c.rate = min(c.rate*(1+a*elapsed.Seconds()), most)
 }

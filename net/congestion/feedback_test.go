@@ -76,7 +76,7 @@ func TestARecorderGoesOnAfterSilence(t *testing.T) {
 	r.Take(65_530, now)
 	record(&r, now)
 	r.Take(65_528, now) // told of already
-	if r.Due(now.Add(time.Minute)) {
+	if r.Due(now.Add(time.Minute), FeedbackEvery) {
 		t.Error("there is nothing to tell")
 	}
 	r.Take(20_000, now.Add(time.Minute)) // far ahead
@@ -127,7 +127,7 @@ func TestNothingIsAllocatedForAPacket(t *testing.T) {
 	if n := testing.AllocsPerRun(2000, func() {
 		now = now.Add(5 * time.Millisecond)
 		r.Take(l.Sent(150, now), now)
-		if r.Due(now) {
+		if r.Due(now, FeedbackEvery) {
 			if err := l.Take(r.Append(buf, 1, 2, now), now); err != nil {
 				t.Fatal(err)
 			}

@@ -7,17 +7,18 @@ import (
 )
 
 const (
-	ringLength   = 2048            // packets: 5 s of the shortest ones, sent again included
-	keptReports  = 32              // feedback packets, about 3 s
-	rateOver     = 4               // feedback packets that a rate is taken of
-	delayOver    = 2               // that the present delay is taken of
-	lossOver     = 10              // that loss is taken of
-	fewInDelay   = 6               // packets that the present delay is taken of at least
-	baseBuckets  = 10              // whose least delay is that of the way without a queue
-	baseBucket   = time.Second     // of each
-	interruption = 40              // packets lost in a row are no loss that less could avoid
-	silentAfter  = 2 * time.Second // without feedback nothing is known
-	unitsInTurn  = 1 << 24         // of 64 ms, until the reference comes round
+	ringLength   = 2048              // packets: 5 s of the shortest ones, sent again included
+	keptReports  = 32                // feedback packets, about 3 s
+	rateOver     = 4                 // feedback packets that a rate is taken of
+	delayOver    = 2                 // that the present delay is taken of
+	lossOver     = 10                // that loss is taken of
+	fewInDelay   = 6                 // packets that the present delay is taken of at least
+	baseBuckets  = 10                // whose least delay is that of the way without a queue
+	baseBucket   = time.Second       // of each
+	interruption = 40                // packets lost in a row are no loss that less could avoid
+	silentAfter  = 2 * time.Second   // without feedback nothing is known
+	unitsInTurn  = 1 << 24           // of 64 ms, until the reference comes round
+	flowsWithin  = 4 * FeedbackEvery // of the newest feedback; what came until then is no rate of now
 )
 
 // Link keeps what was sent to one other side and what that side said about it. Sent may be called by one
@@ -159,7 +160,9 @@ func (l *Link) Report(now time.Time) (r Report) {
 		return r
 	}
 	r.Known = true
-	r.AckedBPS = l.ackedLocked()
+	if now.Sub(l.heard) < flowsWithin {
+		r.AckedBPS = l.ackedLocked()
+	}
 	came, lost := 0, 0
 	for i := range min(lossOver, l.count) {
 		t := l.back(i)

@@ -57,7 +57,8 @@ type Decision struct {
 	UplinkBPS    int  // estimated; 0 while no limit is known
 	Rebase       bool // take the links' present delays for those of their ways
 
-	needBPS float64 // at full quality
+	needBPS  float64 // at full quality
+	leastBPS float64 // of the last choice at the floor
 }
 
 // choice is one way to send, from the best on: first shorter packets and all paths, last the longest
@@ -126,6 +127,11 @@ func (p *policy) choose(cfg *Config, paths []Path, asked Asked, budget float64, 
 	best := choice{min(asked.FrameSamples, longestFrame), direct}
 	d = Decision{BitrateBPS: ceiling, MaxCopies: mostCopies, FrameSamples: asked.FrameSamples, Direct: direct, Full: true}
 	d.needBPS = best.need(float64(ceiling), server)
+	last := best
+	for last.next(mayRest) != last {
+		last = last.next(mayRest)
+	}
+	d.leastBPS = last.need(float64(floor), server)
 	if budget == 0 {
 		p.now, p.better = best, time.Time{}
 		return d

@@ -41,7 +41,7 @@ func TestWhatABudgetBuys(t *testing.T) {
 		now := time.Unix(1e9, 0)
 		p.choose(&c.cfg, paths, c.asked, 0, now)
 		got := p.choose(&c.cfg, paths, c.asked, c.budget, now.Add(time.Second))
-		got.needBPS = 0
+		got.needBPS, got.leastBPS = 0, 0
 		if got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}

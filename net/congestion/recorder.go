@@ -60,9 +60,9 @@ func (r *Recorder) Take(number uint16, arrival time.Time) {
 	r.came[extended%mostStatuses] = max(1, int64(arrival.Sub(r.began)/deltaUnit))
 }
 
-// Due tells whether it is time for feedback.
-func (r *Recorder) Due(now time.Time) bool {
-	return r.pending && (now.Sub(r.reported) >= FeedbackEvery || r.newest-r.base >= mostStatuses/2)
+// Due tells whether it is time for feedback, which shall come so often, FeedbackEvery at most.
+func (r *Recorder) Due(now time.Time, every time.Duration) bool {
+	return r.pending && (now.Sub(r.reported) >= max(every, FeedbackEvery) || r.newest-r.base >= mostStatuses/2)
 }
 
 // Append writes one feedback packet about what came since the last one: a whole RTCP packet with its header.

@@ -120,7 +120,7 @@ func (s *simulated) arrive(t testing.TB) {
 	}
 	s.pending = kept
 	for i, r := range s.recorder {
-		if r.Due(s.now.Add(s.skew)) {
+		if r.Due(s.now.Add(s.skew), FeedbackEvery) {
 			if err := s.links[i].Take(r.Append(nil, 1, 2, s.now.Add(s.skew)), s.now); err != nil {
 				t.Fatal(err)
 			}

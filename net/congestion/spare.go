@@ -6,7 +6,8 @@ const (
 	spareFirst  = 16_000.0  // bytes a second
 	spareMost   = 1_000_000 // bytes a second
 	spareRise   = 0.25      // a second
-	spareShare  = 0.1       // of a limited uplink
+	spareShare  = 0.05      // of a limited uplink
+	spareAbove  = 1.1       // of the least that live packets take, before any of it is spare
 	spareQueue  = 8 * time.Millisecond
 	spareHalves = 300 * time.Millisecond // between two cuts
 	spareInUse  = 500 * time.Millisecond // after something was spent
@@ -28,6 +29,8 @@ type spare struct {
 func (c *Controller) Spare() int {
 	switch {
 	case c.now.IsZero() || c.acked == 0:
+		return 0
+	case c.limited() && (c.queue > spareQueue || c.rate < spareAbove*c.least):
 		return 0
 	case c.limited():
 		return int(spareShare * c.rate / 8)

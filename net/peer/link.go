@@ -87,6 +87,7 @@ type Link struct {
 	restart  atomic.Pointer[time.Time]
 	lossBits atomic.Uint64 // float64: fraction of our packets that the other side missed
 	wide     wideLink
+	sparing  atomic.Bool
 
 	mu     sync.Mutex // guards closed against the start of track goroutines
 	closed bool
@@ -277,6 +278,7 @@ func (l *Link) remoteTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 	l.wg.Add(3)
 	l.mu.Unlock()
 	s := newSubscriber(track, receiver, l.log)
+	s.sparing = &l.sparing
 	go func() {
 		defer l.wg.Done()
 		l.eachCompound(receiver.Read, func(compound []byte) error { return s.takeSenderReports(compound, time.Now()) })

@@ -96,7 +96,7 @@ func (r *reception) takeOne(copied bool, arrival time.Time) {
 
 // report tells the sender about four times a second what came and what did not.
 func (r *reception) report(now time.Time) {
-	if now.Sub(r.reported) < reportEvery {
+	if since := now.Sub(r.reported); since < reportEvery || since < sparingReports && r.spares() {
 		return
 	}
 	first := r.reported.IsZero()

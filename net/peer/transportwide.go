@@ -27,6 +27,17 @@ var errReport = errors.New("malformed RTCP packet")
 // feedbackSSRC is the sender of transport-wide feedback, which has no track of its own.
 const feedbackSSRC = 1
 
+// What is said about packets costs uplink, too: so often where that is short.
+const (
+	sparingFeedback = 300 * time.Millisecond
+	sparingReports  = 500 * time.Millisecond
+)
+
+// SetSparing has the link say less often what came.
+func (l *Link) SetSparing(sparing bool) { l.sparing.Store(sparing) }
+
+func (s *Subscriber) spares() bool { return s.sparing != nil && s.sparing.Load() }
+
 // longestDecline bounds for how long a receiver can do without a track at one word.
 const longestDecline = 10 * time.Second
 
@@ -133,7 +144,11 @@ func (w *wideReceiver) take(r *reception, arrival time.Time) {
 		w.recorder = &congestion.Recorder{}
 	}
 	w.recorder.Take(binary.BigEndian.Uint16(number), arrival)
-	if w.recorder.Due(arrival) {
+	every := congestion.FeedbackEvery
+	if r.spares() {
+		every = sparingFeedback
+	}
+	if w.recorder.Due(arrival, every) {
 		raw := rtcp.RawPacket(w.recorder.Append(nil, feedbackSSRC, uint32(r.track.SSRC()), arrival))
 		r.queue(&raw)
 	}

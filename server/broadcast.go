@@ -26,6 +26,7 @@ type program interface {
 type progress interface {
 	BeginBroadcast(roomID string) (state.Broadcast, error)
 	SaveSequence(roomID string, epoch, next int64) error
+	EndBroadcast(roomID string) error
 }
 
 // broadcast publishes one room's program. Start and Stop only note a wish; run, its one goroutine,
@@ -126,7 +127,12 @@ func (b *broadcast) run() {
 			}
 			b.problem.Store(nil)
 		case !live:
-			end()
+			if on != nil {
+				end()
+				if err := b.progress.EndBroadcast(b.roomID); err != nil {
+					b.log.Error("end of the broadcast not noted", "room", b.roomID, "error", err)
+				}
+			}
 			b.problem.Store(nil)
 		}
 		select {

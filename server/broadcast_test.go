@@ -35,6 +35,8 @@ func (m *memory) BeginBroadcast(string) (state.Broadcast, error) {
 	return state.Broadcast{Epoch: m.epochs.Add(1), NextSequence: m.next.Load()}, nil
 }
 
+func (m *memory) EndBroadcast(string) error { return nil }
+
 func (m *memory) SaveSequence(_ string, epoch, next int64) error {
 	if epoch == m.epochs.Load() {
 		m.next.Store(max(m.next.Load(), next))

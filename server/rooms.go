@@ -12,6 +12,9 @@ import (
 	"gasso/server/state"
 )
 
+// showLives is for how long after the end of the server a show goes on by itself when performers are back.
+const showLives = 10 * time.Minute
+
 // demoRoom is open under --dev.
 const demoRoom = "demo"
 
@@ -45,7 +48,18 @@ func (s *Server) restoreRooms() error {
 
 // openRoom opens a room without keeping it.
 func (s *Server) openRoom(r state.Room, autoOnAir bool) error {
-	if _, err := s.registry.Create(room.Options{ID: r.ID, Title: r.Title, AutoOnAir: autoOnAir}); err != nil {
+	options := room.Options{ID: r.ID, Title: r.Title, AutoOnAir: autoOnAir}
+	if !room.ValidID(r.ID) {
+		return room.ErrBadID
+	}
+	was, err := s.store.Broadcast(r.ID)
+	if err != nil {
+		return err
+	}
+	if was.OnAir {
+		options.OnAirUntil = was.Seen.Add(showLives)
+	}
+	if _, err := s.registry.Create(options); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -71,7 +85,7 @@ func (s *Server) closeRoom(id string) error {
 	if err := s.registry.Delete(id); err != nil {
 		return err
 	}
-	return errors.Join(s.forgetRoom(id), s.store.DeleteRoom(id))
+	return errors.Join(s.forgetRoom(id), s.store.EndBroadcast(id), s.store.DeleteRoom(id))
 }
 
 // forgetRoom ends the broadcast of a room that is gone.

@@ -93,6 +93,8 @@ type Options struct {
 	ID        string
 	Title     string // the id when empty
 	AutoOnAir bool   // goes on air at the first join
+
+	OnAirUntil time.Time // was on air when the server ended: goes on at a performer's return until then
 }
 
 // programDelay is ProgramDelay as the mixer takes it.

@@ -93,7 +93,7 @@ func (r *Room) enter(p *participant, e *entry) (*participant, error) {
 		p.track = r.newTrack(p.id)
 		r.mixer.SetStrip(p.id, mix.Settings{}) // also for an id that was here before
 	}
-	if r.autoOnAir && !r.air.live {
+	if !r.air.live && (r.autoOnAir || p.performs() && r.cfg.Now().Before(r.wasOnAir)) {
 		if err := r.setOnAir(true); err != nil {
 			r.log.Error("broadcast not started", "error", err)
 		}

@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"gasso/audio/meter"
 	"gasso/audio/mix"
@@ -41,7 +42,7 @@ func (r *Room) setOnAir(live bool) error {
 		return &signaling.Error{Code: signaling.CodeForbidden, Message: ErrNoBroadcast.Error() + ".", Next: "Ask the operator."}
 	}
 	defer r.refreshAir()
-	r.air.problem = ""
+	r.air.problem, r.wasOnAir = "", time.Time{}
 	if !live {
 		r.air.broadcast.Stop()
 		r.air.live, r.air.sinceMS = false, 0

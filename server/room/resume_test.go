@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,5 +217,46 @@ func (w *resumeWorld) check() {
 	})
 	if wrong != "" {
 		w.t.Fatal(wrong)
+	}
+}
+
+// TestAShowGoesOnAfterARestart once a performer is back, and only then, and not for ever.
+func TestAShowGoesOnAfterARestart(t *testing.T) {
+	air := &stubBroadcast{}
+	s := newServer(t, func(c *Config) { c.NewBroadcast = func(*Room) Broadcast { return air } })
+	now := s.clock.Now()
+	for name, c := range map[string]struct {
+		until time.Time
+		role  signaling.Role
+		live  bool
+	}{
+		"performer":      {now.Add(time.Minute), signaling.RolePerformer, true},
+		"host":           {now.Add(time.Minute), signaling.RoleHost, true},
+		"listener":       {now.Add(time.Minute), signaling.RoleListener, false},
+		"too late":       {now.Add(-time.Minute), signaling.RoleHost, false},
+		"was not on air": {time.Time{}, signaling.RoleHost, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := strings.ReplaceAll(name, " ", "-")
+			if _, err := s.reg.Create(Options{ID: id, OnAirUntil: c.until}); err != nil {
+				t.Fatal(err)
+			}
+			m := joinAs(c.role)
+			m.RoomID = id
+			p := s.join(m)
+			if p.joined.OnAir.Live != c.live {
+				t.Errorf("on air: %v", p.joined.OnAir.Live)
+			}
+			if !c.live || c.role != signaling.RoleHost {
+				return
+			}
+			p.send(&signaling.OnAir{Live: false})
+			expectThat(p, func(m *signaling.OnAirState) bool { return !m.Live })
+			again := joinAs(signaling.RolePerformer)
+			again.RoomID = id
+			if s.join(again).joined.OnAir.Live {
+				t.Error("a show that the host ended goes on")
+			}
+		})
 	}
 }

@@ -26,6 +26,7 @@ type Room struct {
 	id        string
 	title     string
 	autoOnAir bool
+	wasOnAir  time.Time // until when a performer's return puts the room on air again; zero once that is settled
 	reg       *Registry
 	cfg       Config
 	log       *slog.Logger
@@ -52,7 +53,7 @@ type Room struct {
 
 func newRoom(reg *Registry, options Options) *Room {
 	r := &Room{
-		id: options.ID, title: options.Title, autoOnAir: options.AutoOnAir,
+		id: options.ID, title: options.Title, autoOnAir: options.AutoOnAir, wasOnAir: options.OnAirUntil,
 		reg: reg, cfg: reg.cfg, log: reg.cfg.Log.With("room", options.ID),
 		forwarder: sfu.New(),
 		mailbox:   make(chan func(), mailboxSize),
@@ -153,7 +154,7 @@ func (r *Room) end(last *signaling.Closed) {
 
 // closeAll says good-bye to everybody.
 func (r *Room) closeAll() {
-	if r.air.live {
+	if r.air.live && r.last.Reason == signaling.ClosedRemoved { // the end of the server is not the show's
 		r.air.broadcast.Stop()
 	}
 	for _, p := range r.order {

@@ -35,6 +35,9 @@ type Room struct {
 type Broadcast struct {
 	Epoch        int64 `json:"epoch"`
 	NextSequence int64 `json:"nextSequence"`
+
+	OnAir bool      `json:"onAir,omitempty"` // begun and not ended, except by the end of the server
+	Seen  time.Time `json:"seen,omitzero"`   // last sign of that life
 }
 
 // Store is the state of one server. It may be used from any goroutine.
@@ -142,7 +145,26 @@ func (s *Store) DeleteRoom(id string) error {
 
 // BeginBroadcast opens a new epoch of a room and returns where it starts.
 func (s *Store) BeginBroadcast(roomID string) (Broadcast, error) {
-	return s.change(roomID, func(b *Broadcast) { b.Epoch++ })
+	return s.change(roomID, func(b *Broadcast) {
+		b.Epoch++
+		b.OnAir, b.Seen = true, time.Now().UTC()
+	})
+}
+
+// EndBroadcast notes that a room is off air by somebody's wish.
+func (s *Store) EndBroadcast(roomID string) error {
+	_, err := s.change(roomID, func(b *Broadcast) { b.OnAir = false })
+	return err
+}
+
+// Broadcast tells where a room's broadcast stands; one that never began is zero.
+func (s *Store) Broadcast(roomID string) (b Broadcast, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	if _, err = get(ctx, s.broadcasts, roomID, &b); err != nil {
+		return Broadcast{}, fmt.Errorf("read broadcast: %w", err)
+	}
+	return b, nil
 }
 
 // SaveSequence notes the next media sequence number; it never goes back, and an epoch that is over
@@ -150,7 +172,7 @@ func (s *Store) BeginBroadcast(roomID string) (Broadcast, error) {
 func (s *Store) SaveSequence(roomID string, epoch, next int64) error {
 	_, err := s.change(roomID, func(b *Broadcast) {
 		if b.Epoch == epoch {
-			b.NextSequence = max(b.NextSequence, next)
+			b.NextSequence, b.Seen = max(b.NextSequence, next), time.Now().UTC()
 		}
 	})
 	return err

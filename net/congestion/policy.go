@@ -9,8 +9,11 @@ const (
 	fullMargin   = 1.1  // of what everything needs
 	backMargin   = 1.15 // of what a better choice needs at least, before it is taken again
 	backAfter    = 2 * time.Second
-	stepBPS      = 4000 // bitrates are multiples of it
-	redHeader    = 5    // bytes of each copy and of the payload itself
+	backLongest  = 2 * time.Minute // where a better choice failed again and again
+	backSlower   = 4               // times, each time
+	backProven   = time.Minute     // a better choice that lasts so long did not fail
+	stepBPS      = 4000            // bitrates are multiples of it
+	redHeader    = 5               // bytes of each copy and of the payload itself
 )
 
 // headerBytes is what each packet costs beyond its payload: IPv4 and UDP 28, RTP 12, extensions 16, SRTP 16.
@@ -69,6 +72,8 @@ type choice struct{ frame, direct int }
 type policy struct {
 	now    choice
 	better time.Time // a better choice would fit since then
+	taken  time.Time // when a better one was
+	wait   time.Duration
 }
 
 // next is the choice that needs less, itself when there is none: longer packets first, since they cost
@@ -180,14 +185,27 @@ func (p *policy) pick(best choice, comfort, budget float64, server, mayRest bool
 	}
 	switch {
 	case !worse(p.now, c):
+		if worse(c, p.now) {
+			p.noteFall(now)
+		}
 		p.now, p.better = c, time.Time{}
 	case p.better.IsZero():
 		p.better = now
-	case now.Sub(p.better) >= backAfter:
-		p.now, p.better = c, time.Time{}
+	case now.Sub(p.better) >= max(p.wait, backAfter):
+		p.now, p.better, p.taken = c, time.Time{}, now
 	}
 	p.now.direct, p.now.frame = min(p.now.direct, best.direct), max(p.now.frame, best.frame)
 	return p.now
+}
+
+// noteFall has the next better choice wait for longer when the last one did not hold.
+func (p *policy) noteFall(now time.Time) {
+	if p.taken.IsZero() || now.Sub(p.taken) > backProven {
+		p.wait = backAfter
+		return
+	}
+	p.wait = min(backSlower*max(p.wait, backAfter), backLongest)
+	p.taken = time.Time{}
 }
 
 // worse tells whether a needs less than b.

@@ -231,14 +231,20 @@ func (l *Link) noteState() {
 	if state == *l.state.Load() {
 		return
 	}
-	if m := l.factory.cfg.Mux; m != nil && l.pc.SCTP().Transport().State() == webrtc.DTLSTransportStateFailed {
-		m.counted.unproven.Add(1)
+	if m := l.factory.cfg.Mux; m != nil && state == StateFailed && *l.state.Load() == StateConnecting && l.hasWay() {
+		m.counted.unproven.Add(1) // DTLS failed, since the way is there
 	}
 	l.state.Store(&state)
 	if state == StateConnected && l.reach != nil {
 		l.reach.found()
 	}
 	l.notices.push(notice{state: state})
+}
+
+// hasWay tells whether the connectivity checks have succeeded and still do.
+func (l *Link) hasWay() bool {
+	ice := l.pc.ICEConnectionState()
+	return ice == webrtc.ICEConnectionStateConnected || ice == webrtc.ICEConnectionStateCompleted
 }
 
 func linkState(s webrtc.PeerConnectionState) State {

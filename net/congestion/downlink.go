@@ -23,6 +23,7 @@ const (
 	downCalm     = 15 * time.Second      // before a step back
 	downLongest  = 5 * time.Minute       // before it, when it failed again and again
 	downRelapse  = 10 * time.Second      // suffering so soon after a step back makes it a failure
+	downSilent   = 5 * time.Second       // without any mix: then rather tracks with gaps
 	downRTT      = 15 * time.Millisecond // more than usual: the own network is busy
 	downForgets  = 1500 * time.Millisecond
 )
@@ -63,6 +64,7 @@ type Downlink struct {
 	rtt          [baseBuckets]leastDelay
 	suffersSince time.Time
 	calmSince    time.Time
+	silentSince  time.Time // nothing comes
 	changed      time.Time
 	returned     time.Time // of the last step back
 	wait         time.Duration
@@ -81,8 +83,12 @@ func (d *Downlink) Level() Level { return d.level }
 func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Level {
 	d.now = now
 	suffers, known := d.suffers(sources, around)
+	if known {
+		d.silentSince = time.Time{}
+	}
 	switch {
 	case !known:
+		d.hearNothing(around)
 		return d.level
 	case !suffers:
 		d.suffersSince = time.Time{}
@@ -102,6 +108,17 @@ func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Le
 		d.further(around)
 	}
 	return d.level
+}
+
+// hearNothing gives up on a mix that does not come.
+func (d *Downlink) hearNothing(around Surroundings) {
+	if d.level != LevelMix || d.silentSince.IsZero() {
+		d.silentSince = d.now
+		return
+	}
+	if d.now.Sub(d.silentSince) >= downSilent {
+		d.back(around)
+	}
 }
 
 func (d *Downlink) further(around Surroundings) {

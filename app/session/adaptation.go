@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gasso/net/congestion"
@@ -30,6 +31,8 @@ type adaptation struct {
 	resting    map[*peer.Link]bool // direct links that carry nothing for want of uplink
 	paths      []congestion.Path   // scratch
 	down       downlink
+
+	mixing atomic.Bool // the others come in one small mix
 }
 
 func (a *adaptation) init(cfg *Config) {

@@ -110,6 +110,7 @@ func (s *Session) adaptDownlink(now time.Time) {
 		}
 	}
 	d.tell(conn, level >= congestion.LevelMix)
+	a.mixing.Store(level >= congestion.LevelMix)
 }
 
 // measure adds what came from a performer on a path, and returns when the newest packet did.

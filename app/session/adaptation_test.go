@@ -122,7 +122,7 @@ func TestAShortDownlinkDoesWithout(t *testing.T) {
 	if got := s.Snapshot(); got.Self.Network.Receiving != ReceivesMix || got.Problem != downlinkShort {
 		t.Errorf("the snapshot says %s, %q", got.Self.Network.Receiving, got.Problem)
 	}
-	during(6*time.Second, 0) // no mix comes
+	during(13*time.Second, 0) // no mix comes
 	if last("a", jitter.PathDirect) != 0 || last("a", jitter.PathForwarded) != declineFor {
 		t.Errorf("the direct paths are not asked for again: %v", tracks["a"][jitter.PathDirect].wishes)
 	}

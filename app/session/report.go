@@ -60,7 +60,7 @@ func (s *Session) describeLocked(p *performer, now time.Time) Performer {
 		Level: Level(p.meter.Level()), ProgramLevel: s.levelLocked(p.id),
 	}
 	heard := p
-	if m := s.performers[mixID]; m != nil && s.cfg.Receive == signaling.ReceiveMix {
+	if m := s.performers[mixID]; m != nil && (s.cfg.Receive == signaling.ReceiveMix || s.adaptation.mixing.Load()) {
 		heard = m // everybody comes in one
 	}
 	heard.describe(&out, now)

@@ -23,7 +23,7 @@ const (
 	downCalm     = 15 * time.Second      // before a step back
 	downLongest  = 5 * time.Minute       // before it, when it failed again and again
 	downRelapse  = 10 * time.Second      // suffering so soon after a step back makes it a failure
-	downSilent   = 5 * time.Second       // without any mix: then rather tracks with gaps
+	downSilent   = 12 * time.Second      // without any mix: then rather tracks with gaps
 	downRTT      = 15 * time.Millisecond // more than usual: the own network is busy
 	downForgets  = 1500 * time.Millisecond
 )
@@ -88,7 +88,7 @@ func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Le
 	}
 	switch {
 	case !known:
-		d.hearNothing(around)
+		d.hearNothing()
 		return d.level
 	case !suffers:
 		d.suffersSince = time.Time{}
@@ -96,7 +96,7 @@ func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Le
 			d.calmSince = now
 		}
 		if d.level > LevelFull && now.Sub(d.calmSince) >= d.wait {
-			d.back(around)
+			d.back()
 		}
 		return d.level
 	}
@@ -111,13 +111,13 @@ func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Le
 }
 
 // hearNothing gives up on a mix that does not come.
-func (d *Downlink) hearNothing(around Surroundings) {
+func (d *Downlink) hearNothing() {
 	if d.level != LevelMix || d.silentSince.IsZero() {
 		d.silentSince = d.now
 		return
 	}
 	if d.now.Sub(d.silentSince) >= downSilent {
-		d.back(around)
+		d.back()
 	}
 }
 
@@ -131,13 +131,11 @@ func (d *Downlink) further(around Surroundings) {
 	d.changed, d.suffersSince = d.now, time.Time{}
 }
 
-func (d *Downlink) back(around Surroundings) {
+func (d *Downlink) back() {
 	if !d.returned.IsZero() && d.now.Sub(d.returned) > downLongest {
 		d.wait = downCalm
 	}
-	if d.level--; d.level == LevelDirect && !around.MayDrop {
-		d.level = LevelFull
-	}
+	d.level--
 	d.changed, d.returned, d.calmSince = d.now, d.now, time.Time{}
 }
 

@@ -116,6 +116,8 @@ func (r *Relay) resetLocked() {
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
+	}
+	for c := range r.conns { // closing one ends its other side at once
 		_ = c.Close()
 	}
 	for _, c := range r.flows {

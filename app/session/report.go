@@ -13,6 +13,7 @@ import (
 // Snapshot copies the state of the session.
 func (s *Session) Snapshot() Snapshot {
 	snap := Snapshot{At: time.Now(), ClockReady: s.clock.Ready(), ClockDirect: s.clockwork.onChannel(), ServerRTT: s.clock.RTT()}
+	snap.RoomNS = s.clock.RoomNS(snap.At)
 	devices := []string{s.microphone.describe(&snap.Self), s.playout.describe(&snap.Self), s.adaptation.describe(&snap.Self)}
 	snap.Self.Governor = s.governing.describe(snap.At, s.microphone.asked())
 	devices = append(devices, s.keeping.describe(&snap.Self, snap.At))

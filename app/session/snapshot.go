@@ -14,7 +14,8 @@ type Snapshot struct {
 	OnAir       OnAir
 	Chat        []ChatLine // the newest 200, oldest first
 	ClockReady  bool
-	ClockDirect bool // room time comes on the data channel, not in signaling
+	ClockDirect bool  // room time comes on the data channel, not in signaling
+	RoomNS      int64 // room time at At; 0 while it is unknown
 	ServerRTT   time.Duration
 }
 

@@ -29,6 +29,7 @@ type statsLine struct {
 	ServerRTTMS    float64 `json:"rtt_ms"`
 	ClockReady     bool    `json:"clock_ready"`
 	ClockDirect    bool    `json:"clock_on_data_channel"`
+	RoomTimeNS     int64   `json:"room_time_ns"`
 	CPUPercent     float64 `json:"cpu_percent"`
 	MemoryBytes    int64   `json:"memory_bytes"`
 	CaptureMS      float64 `json:"capture_latency_ms"`
@@ -110,7 +111,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 	load := s.Self.Governor.Load
 	line := statsLine{
 		At: s.At.UTC().Format(time.RFC3339Nano), State: s.State, Problem: s.Problem, Room: s.Room, ParticipantID: s.Self.ID,
-		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, ClockDirect: s.ClockDirect, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
+		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, ClockDirect: s.ClockDirect, RoomTimeNS: s.RoomNS, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
 		CaptureMS: inMS(s.Self.CaptureLatency), RenderMS: inMS(s.Self.RenderLatency), BitrateBPS: s.Self.EncoderBitrate,
 		Underruns: s.Self.Underruns, OverrunSamples: s.Self.Overruns, Muted: s.Self.Muted,
 		InvalidSamples: s.Self.InvalidSamples, DeviceReopens: s.Self.Reopens,

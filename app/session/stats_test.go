@@ -34,7 +34,7 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6, PacketsUnusable: 7, BadFeedback: 8},
 		}},
 		Findings: []Finding{{Kind: TheirUpload, ParticipantID: "p2", Name: "Ben", LostRatio: 0.04}},
-		OnAir:    OnAir{Live: true}, ClockReady: true, ClockDirect: true, ServerRTT: 2500 * time.Microsecond,
+		OnAir:    OnAir{Live: true}, ClockReady: true, ClockDirect: true, RoomNS: 1_800_000_000_000_000_123, ServerRTT: 2500 * time.Microsecond,
 	}
 	got, err := json.MarshalIndent(newStatsLine(snap, procstat.Usage{CPUPercent: 1.5, MemoryBytes: 1 << 20}), "", "  ")
 	if err != nil {

@@ -12,6 +12,7 @@ type Status struct {
 	ID                  string               `json:"id"`
 	Title               string               `json:"title"`
 	OnAir               signaling.OnAirState `json:"onAir"`
+	RoomNS              int64                `json:"roomNs"`              // room time, in nanoseconds since the Unix epoch
 	Participants        []ParticipantStatus  `json:"participants"`        // in order of joining
 	Program             signaling.Level      `json:"program"`             // silence while nobody takes or meters it
 	PacketsReceived     int64                `json:"packetsReceived"`     // from performers, since the room opened
@@ -71,7 +72,7 @@ func (r *Room) Public() (Public, error) {
 func (r *Room) status() Status {
 	counters := r.forwarder.Counters()
 	s := Status{
-		ID: r.id, Title: r.title, OnAir: r.airState(), Participants: make([]ParticipantStatus, 0, len(r.order)),
+		ID: r.id, Title: r.title, OnAir: r.airState(), RoomNS: r.cfg.Clock.NowNS(r.cfg.Now()), Participants: make([]ParticipantStatus, 0, len(r.order)),
 		PacketsReceived: counters.Received, PacketsToPerformers: counters.Forwarded,
 	}
 	s.PacketsDropped, s.PacketsUnannounced = r.past.dropped, r.past.strays

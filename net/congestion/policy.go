@@ -29,14 +29,14 @@ func comfort(music bool) int {
 
 // Config bounds the bitrate, in bit/s.
 type Config struct {
-	FloorBPS   int // 0: 64 kbit/s for music, 24 for speech
+	FloorBPS   int // 0: 64 kbit/s for music, 24 for speech, and for music too where 64 do not fit by any choice
 	CeilingBPS int // 0: what is asked for
 }
 
 // The floors that are usual.
 const (
 	floorMusic  = 64_000
-	floorSpeech = 24_000
+	floorSpeech = 24_000 // and of music, where an uplink carries no more: it costs detail, more would cost gaps
 )
 
 // Asked is what a performer would send without any limit.
@@ -136,7 +136,8 @@ func (p *policy) choose(cfg *Config, paths []Path, asked Asked, budget float64, 
 	for last.next(mayRest) != last {
 		last = last.next(mayRest)
 	}
-	d.leastBPS = last.need(float64(floor), server)
+	least := leastFloor(cfg, floor)
+	d.leastBPS = last.need(float64(least), server)
 	if budget == 0 {
 		p.now, p.better = best, time.Time{}
 		return d
@@ -149,6 +150,9 @@ func (p *policy) choose(cfg *Config, paths []Path, asked Asked, budget float64, 
 		}
 	}
 	bitrate := int(c.payload(budget, server, min(copies, d.MaxCopies)))
+	if c == last {
+		floor = least
+	}
 	d.Short = bitrate < floor
 	d.BitrateBPS = min(max(bitrate/stepBPS*stepBPS, floor), ceiling)
 	d.Full = c == best && d.BitrateBPS == ceiling
@@ -167,6 +171,14 @@ func bounds(cfg *Config, asked Asked) (floor, ceiling int) {
 		}
 	}
 	return min(floor, ceiling), ceiling
+}
+
+// leastFloor is what a usual floor gives way to; one that was set does not.
+func leastFloor(cfg *Config, floor int) int {
+	if cfg.FloorBPS > 0 {
+		return floor
+	}
+	return min(floor, floorSpeech)
 }
 
 // pick goes down to the first choice that leaves a bitrate of comfort, at once, and back up after a while.

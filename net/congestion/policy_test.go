@@ -6,7 +6,6 @@ import (
 )
 
 func TestWhatABudgetBuys(t *testing.T) {
-	music := Asked{BitrateBPS: 192_000, FrameSamples: 240, Music: true, MayRest: true}
 	studio := Asked{BitrateBPS: 96_000, FrameSamples: 120, MayRest: true}
 	only := Asked{BitrateBPS: 96_000, FrameSamples: 240} // peer to peer: no path may rest
 	for _, c := range []struct {
@@ -28,7 +27,10 @@ func TestWhatABudgetBuys(t *testing.T) {
 		{"the server alone", Config{}, voice, 4, 0, 90_000, Decision{BitrateBPS: 32_000, FrameSamples: 480}},
 		{"no path may rest", Config{}, only, 2, 0, 250_000, Decision{BitrateBPS: 24_000, FrameSamples: 480, Direct: 2}},
 		{"the floor of speech", Config{}, voice, 1, 0, 70_000, Decision{BitrateBPS: 24_000, FrameSamples: 480, Short: true}},
-		{"the floor of music", Config{}, music, 1, 0, 90_000, Decision{BitrateBPS: 64_000, FrameSamples: 480, Short: true}},
+		{"the floor of music", Config{}, music, 1, 0, 125_000, Decision{BitrateBPS: 64_000, FrameSamples: 480}},
+		{"the floor of music gives way", Config{}, music, 1, 0, 90_000, Decision{BitrateBPS: 32_000, FrameSamples: 480}},
+		{"but no further than that of speech", Config{}, music, 1, 0, 70_000, Decision{BitrateBPS: 24_000, FrameSamples: 480, Short: true}},
+		{"a floor that was set does not", Config{FloorBPS: 64_000}, music, 1, 0, 90_000, Decision{BitrateBPS: 64_000, FrameSamples: 480, Short: true}},
 		{"music rests sooner", Config{}, music, 1, 0, 250_000, Decision{BitrateBPS: 192_000, FrameSamples: 480}},
 		{"a floor of one's own", Config{FloorBPS: 16_000}, voice, 0, 0, 75_000, Decision{BitrateBPS: 16_000, FrameSamples: 480}},
 		{"a floor above what is asked for", Config{FloorBPS: 300_000}, voice, 0, 0, 500_000, Decision{BitrateBPS: 96_000, MaxCopies: 3, FrameSamples: 240, Full: true}},

@@ -1,33 +1,42 @@
 // Package intake bounds what connections cost that say nothing.
 //
-// Whoever means it sends its first bytes as soon as it is connected. So of those that have not, only a
-// few are kept, and when there are more the oldest is closed: a flood of half-open connections pushes
-// itself out, and a client that speaks is never in its way.
+// Whoever means it sends its first bytes as soon as it is connected. Until then a connection is nobody's:
+// it has neither TLS nor buffers, and only a few are kept. When there are more the oldest is closed: a
+// flood of half-open connections pushes itself out, and a client that speaks is never in its way.
 package intake
 
 import (
 	"container/list"
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// enough bytes for a connection to count as one that speaks: less than any request, TLS hello or STUN
-// message has.
-const enough = 16
+const (
+	enough      = 16               // bytes for a connection to count as one that speaks: any request, TLS hello or STUN message has more
+	patience    = 10 * time.Second // until those bytes are there
+	acceptPause = 50 * time.Millisecond
+)
 
 // Config bounds a Listener.
 type Config struct {
 	Most     int  // connections at once; one more is closed at once; 0: any number
-	Silent   int  // of them, such as have said nothing yet
+	Silent   int  // of them, such as nobody has taken yet, mostly since they have said nothing
 	CloseAll bool // the connections end with the listener
 }
 
-// Listener accepts connections within bounds.
+// Listener accepts connections that speak, within bounds.
 type Listener struct {
-	net.Listener
+	base    net.Listener
 	cfg     Config
 	refused atomic.Int64
+	spoken  chan *conn
+	ended   chan struct{}
+	closing sync.Once
+	wg      sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
 	conns  map[*conn]struct{}
@@ -35,30 +44,56 @@ type Listener struct {
 	closed bool
 }
 
-// New bounds what l accepts.
+// New bounds what l accepts, from now on until Close.
 func New(l net.Listener, cfg Config) *Listener {
-	return &Listener{Listener: l, cfg: cfg, conns: map[*conn]struct{}{}, silent: list.New()}
+	i := &Listener{
+		base: l, cfg: cfg, conns: map[*conn]struct{}{}, silent: list.New(),
+		spoken: make(chan *conn), ended: make(chan struct{}),
+	}
+	i.wg.Go(i.runAccept)
+	return i
 }
 
 // Refused counts connections that were closed because there were too many.
 func (l *Listener) Refused() int64 { return l.refused.Load() }
 
-// Accept implements net.Listener.
+// Addr implements net.Listener.
+func (l *Listener) Addr() net.Addr { return l.base.Addr() }
+
+// Accept returns the next connection that has spoken.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
-		accepted, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
+		select {
+		case c := <-l.spoken:
+			if l.take(c) {
+				return c, nil
+			}
+		case <-l.ended:
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// runAccept takes connections until the listener is closed. It waits while the system has nothing left
+// to accept with (files, memory).
+func (l *Listener) runAccept() {
+	for {
+		accepted, err := l.base.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			time.Sleep(acceptPause)
+			continue
 		}
 		c := &conn{Conn: accepted, listener: l}
 		surplus := l.add(c)
-		if surplus == nil {
-			return c, nil
+		if surplus != nil {
+			l.refused.Add(1)
+			_ = surplus.Conn.Close()
 		}
-		l.refused.Add(1)
-		_ = surplus.Conn.Close() // its owner learns of it when it reads
 		if surplus != c {
-			return c, nil
+			l.wg.Go(c.runWait)
 		}
 	}
 }
@@ -79,14 +114,16 @@ func (l *Listener) add(c *conn) (surplus *conn) {
 	return surplus
 }
 
-// heard notes that a connection speaks.
-func (l *Listener) heard(c *conn) {
+// take makes a connection somebody's; false when it was closed before, in favour of another one.
+func (l *Listener) take(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.place != nil {
-		l.silent.Remove(c.place)
-		c.place = nil
+	if c.place == nil {
+		return false
 	}
+	l.silent.Remove(c.place)
+	c.place = nil
+	return true
 }
 
 func (l *Listener) forget(c *conn) {
@@ -103,37 +140,74 @@ func (l *Listener) forgetLocked(c *conn) {
 	}
 }
 
-// Close implements net.Listener.
+// Close ends the listener and the connections that nobody has taken.
 func (l *Listener) Close() error {
-	l.mu.Lock()
-	l.closed = true
-	var open []*conn
-	for c := range l.conns {
-		if l.cfg.CloseAll {
-			open = append(open, c)
+	err := net.ErrClosed
+	l.closing.Do(func() {
+		err = l.base.Close()
+		close(l.ended)
+		l.mu.Lock()
+		l.closed = true
+		var open []*conn
+		for c := range l.conns {
+			if l.cfg.CloseAll || c.place != nil {
+				open = append(open, c)
+			}
 		}
-	}
-	l.mu.Unlock()
-	for _, c := range open {
-		_ = c.Close()
-	}
-	return l.Listener.Close()
+		l.mu.Unlock()
+		for _, c := range open {
+			_ = c.Close()
+		}
+		l.wg.Wait()
+	})
+	return err
 }
 
+// conn is one connection. What was read before it was taken is read again.
 type conn struct {
 	net.Conn
 	listener *Listener
-	bytes    atomic.Int64  // read, until they are enough
-	place    *list.Element // among the silent; nil: it speaks; guarded by listener.mu
+	first    [enough]byte
+	again    int           // bytes of first that are still to be read; one goroutine reads
+	place    *list.Element // among the silent; nil: taken, or closed; guarded by listener.mu
+}
+
+// runWait hands the connection over when it has spoken, and closes it when it does not.
+func (c *conn) runWait() {
+	if !c.hear() || !c.hand() {
+		_ = c.Close()
+	}
+}
+
+func (c *conn) hear() bool {
+	if c.Conn.SetReadDeadline(time.Now().Add(patience)) != nil {
+		return false
+	}
+	if _, err := io.ReadFull(c.Conn, c.first[:]); err != nil {
+		return false
+	}
+	c.again = enough
+	return c.Conn.SetReadDeadline(time.Time{}) == nil
+}
+
+// hand waits until somebody accepts the connection.
+func (c *conn) hand() bool {
+	select {
+	case c.listener.spoken <- c:
+		return true
+	case <-c.listener.ended:
+		return false
+	}
 }
 
 // Read implements net.Conn.
 func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if n > 0 && c.bytes.Load() < enough && c.bytes.Add(int64(n)) >= enough {
-		c.listener.heard(c)
+	if c.again > 0 && len(b) > 0 {
+		n := copy(b, c.first[enough-c.again:])
+		c.again -= n
+		return n, nil
 	}
-	return n, err
+	return c.Conn.Read(b)
 }
 
 // Close implements net.Conn.

@@ -1,12 +1,12 @@
 package intake
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"testing"
 	"time"
 )
-
-const patience = 10 * time.Second
 
 func listen(t *testing.T, cfg Config) *Listener {
 	t.Helper()
@@ -19,33 +19,54 @@ func listen(t *testing.T, cfg Config) *Listener {
 	return l
 }
 
-// connect gives both ends of a new connection.
-func connect(t *testing.T, l *Listener) (client, server net.Conn) {
+// dial connects and waits until the listener has so many connections that nobody has taken.
+func dial(t *testing.T, l *Listener, silent int) net.Conn {
 	t.Helper()
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	if server, err = l.Accept(); err != nil {
+	await(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.silent.Len() == silent
+	})
+	return client
+}
+
+func await(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("did not happen in time")
+		}
+	}
+}
+
+var hello = []byte("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+
+// speak says something and returns the other end, where it arrives whole.
+func speak(t *testing.T, l *Listener, client net.Conn) net.Conn {
+	t.Helper()
+	if _, err := client.Write(hello); err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	return client, server
-}
-
-// say sends n bytes and reads them at the other end.
-func say(t *testing.T, client, server net.Conn, n int) {
-	t.Helper()
-	if _, err := client.Write(make([]byte, n)); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 1)
-	for range n {
-		if _, err := server.Read(buf); err != nil {
+	heard := make([]byte, len(hello))
+	for i := range heard { // byte by byte, as slowly as anybody may read
+		if _, err := io.ReadFull(server, heard[i:i+1]); err != nil {
 			t.Fatalf("a connection that spoke was closed: %v", err)
 		}
 	}
+	if !bytes.Equal(heard, hello) {
+		t.Fatalf("heard %q", heard)
+	}
+	return server
 }
 
 func open(t *testing.T, client net.Conn) bool {
@@ -60,7 +81,7 @@ func open(t *testing.T, client net.Conn) bool {
 
 func ended(t *testing.T, client net.Conn) {
 	t.Helper()
-	if err := client.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := client.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	_, err := client.Read(make([]byte, 1))
@@ -71,71 +92,65 @@ func ended(t *testing.T, client net.Conn) {
 
 func TestTheOldestSilentConnectionGoes(t *testing.T) {
 	l := listen(t, Config{Silent: 2})
-	first, firstServer := connect(t, l)
-	say(t, first, firstServer, enough)
-	second, secondServer := connect(t, l)
-	say(t, second, secondServer, enough-1) // a trickle is no speech
-	third, thirdServer := connect(t, l)
-	fourth, _ := connect(t, l)
-	ended(t, second)
-	fifth, _ := connect(t, l)
-	ended(t, third)
-	if _, err := thirdServer.Read(make([]byte, 1)); err == nil {
-		t.Error("the server reads from a connection that was closed")
+	first := dial(t, l, 1)
+	firstServer := speak(t, l, first)
+	second := dial(t, l, 1)
+	if _, err := second.Write(hello[:enough-1]); err != nil { // a trickle is no speech
+		t.Fatal(err)
 	}
+	third, fourth := dial(t, l, 2), dial(t, l, 2)
+	ended(t, second)
+	fifth := dial(t, l, 2)
+	ended(t, third)
 	for _, c := range []net.Conn{first, fourth, fifth} {
 		if !open(t, c) {
 			t.Error("a connection was closed without need")
 		}
 	}
-	say(t, first, firstServer, 100)
+	if _, err := firstServer.Write(hello); err != nil {
+		t.Error(err)
+	}
 	if l.Refused() != 2 {
 		t.Errorf("%d refused", l.Refused())
 	}
+	speak(t, l, fourth) // late, but not too late
 }
 
 func TestNoMoreThanAllowed(t *testing.T) {
 	l := listen(t, Config{Most: 2, Silent: 2, CloseAll: true})
-	first, firstServer := connect(t, l)
-	say(t, first, firstServer, enough)
-	silent, _ := connect(t, l)
-	second, secondServer := connect(t, l)
+	firstServer := speak(t, l, dial(t, l, 1))
+	silent := dial(t, l, 1)
+	second := dial(t, l, 1)
 	ended(t, silent)
-	say(t, second, secondServer, enough)
-
-	accepted := make(chan net.Conn, 1)
-	go func() {
-		c, err := l.Accept()
-		if err == nil {
-			accepted <- c
-		}
-		close(accepted)
-	}()
-	surplus, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
+	speak(t, l, second)
+	ended(t, dial(t, l, 0))
+	if err := firstServer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ended(t, surplus)
-	_ = firstServer.Close()
-	third, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c := <-accepted; c == nil {
-		t.Error("a place that became free was not given")
-	}
+	third := dial(t, l, 1)
+	speak(t, l, third)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	ended(t, second)
 	ended(t, third)
+	if _, err := l.Accept(); err == nil {
+		t.Error("a closed listener accepts")
+	}
 }
 
 func TestClosingLeavesConnectionsWhereAsked(t *testing.T) {
 	l := listen(t, Config{Silent: 2})
-	client, server := connect(t, l)
+	client := dial(t, l, 1)
+	server, silent := speak(t, l, client), dial(t, l, 1)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	say(t, client, server, 3)
+	ended(t, silent) // nobody's
+	if _, err := server.Write(hello); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(client, make([]byte, len(hello))); err != nil {
+		t.Error(err)
+	}
 }

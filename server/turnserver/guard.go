@@ -75,18 +75,27 @@ type guardedPackets struct {
 	s *Server
 }
 
-// ReadFrom returns the next datagram that is let in.
-func (p *guardedPackets) ReadFrom(b []byte) (int, net.Addr, error) {
+// ReadFrom returns the next datagram that is let in and well-formed.
+func (p *guardedPackets) ReadFrom(b []byte) (n int, addr net.Addr, err error) {
 	for {
-		n, addr, err := p.PacketConn.ReadFrom(b)
-		if err != nil {
+		n, addr, err = p.PacketConn.ReadFrom(b)
+		if err != nil || p.admits(b[:n], addr) {
 			return n, addr, err
 		}
-		c := clientOf(addr)
-		if !p.s.isClient(c) && !p.s.guard.lets(c.from.Addr(), p.s.cfg.Now()) {
-			p.s.counts.flooded.Add(1)
-			continue
-		}
-		return n, addr, nil
 	}
+}
+
+// admits looks at a datagram before anything else does. A mistake over one costs that one.
+func (p *guardedPackets) admits(b []byte, addr net.Addr) (ok bool) {
+	defer p.s.recovered()
+	c := clientOf(addr)
+	switch {
+	case !p.s.isClient(c) && !p.s.guard.lets(c.from.Addr(), p.s.cfg.Now()):
+		p.s.counts.flooded.Add(1)
+	case !wellFormed(b):
+		p.s.counts.malformed.Add(1)
+	default:
+		return true
+	}
+	return false
 }

@@ -35,7 +35,9 @@ func (relays) AllocateConn(turn.AllocateConnConfig) (net.Conn, error) { return n
 
 // AllocatePacketConn implements turn.RelayAddressGenerator. Without a participant it only looks for a
 // port that is free (EVEN-PORT, RFC 8656, section 18.6).
-func (g relays) AllocatePacketConn(want turn.AllocateListenerConfig) (net.PacketConn, net.Addr, error) {
+func (g relays) AllocatePacketConn(want turn.AllocateListenerConfig) (_ net.PacketConn, _ net.Addr, err error) {
+	defer g.s.recovered()
+	err = errPanicked
 	at, ok := g.s.relayAddress(want.Network == "udp6")
 	if !ok {
 		return nil, nil, errNoFamily
@@ -114,7 +116,9 @@ type relayConn struct {
 }
 
 // ReadFrom takes what comes from peers.
-func (c *relayConn) ReadFrom(p []byte) (int, net.Addr, error) {
+func (c *relayConn) ReadFrom(p []byte) (_ int, _ net.Addr, err error) {
+	defer c.s.recovered()
+	err = errPanicked
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(p)
 		if err != nil {
@@ -138,7 +142,9 @@ func (c *relayConn) ReadFrom(p []byte) (int, net.Addr, error) {
 }
 
 // WriteTo sends to a peer.
-func (c *relayConn) WriteTo(p []byte, addr net.Addr) (int, error) {
+func (c *relayConn) WriteTo(p []byte, addr net.Addr) (_ int, err error) {
+	defer c.s.recovered()
+	err = errPanicked
 	to := addr.(*net.UDPAddr).AddrPort()
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	switch {

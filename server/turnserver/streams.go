@@ -1,6 +1,7 @@
 package turnserver
 
 import (
+	"bufio"
 	"net"
 	"net/netip"
 	"sync"
@@ -75,6 +76,17 @@ func (t *streams) forget(st *stream) {
 	}
 }
 
+// expire has the connections of some clients end.
+func (t *streams) expire(clients map[client]bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for st := range t.open {
+		if clients[clientOf(st.RemoteAddr())] {
+			_ = st.SetReadDeadline(time.Unix(1, 0)) // the reader closes it
+		}
+	}
+}
+
 // close ends all connections and takes no more.
 func (t *streams) close() {
 	t.mu.Lock()
@@ -92,21 +104,59 @@ func (t *streams) close() {
 // stream is one client's connection.
 type stream struct {
 	net.Conn
-	s     *Server
-	host  netip.Addr
-	since time.Time
+	s        *Server
+	host     netip.Addr
+	since    time.Time
+	buffered *bufio.Reader // nil until the first Read; one goroutine reads
+	message  []byte        // what of a message is still to be read
 }
 
-// Read waits as long as the client deserves: those without an allocation only at first.
-func (c *stream) Read(p []byte) (int, error) {
+// Read returns what there is of one message that is well-formed. Anything else ends the connection.
+func (c *stream) Read(p []byte) (n int, err error) {
+	defer c.s.recovered()
+	err = errPanicked
+	if len(c.message) == 0 {
+		if err := c.next(); err != nil {
+			return 0, err
+		}
+	}
+	n = copy(p, c.message)
+	c.message = c.message[n:]
+	return n, nil
+}
+
+// next waits for a whole message, as long as the client deserves: those without an allocation only at first.
+func (c *stream) next() error {
 	wait := strangerLife - c.s.cfg.Now().Sub(c.since)
 	if c.s.isClient(clientOf(c.RemoteAddr())) {
 		wait = silence
 	}
 	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
-		return 0, err
+		return err
 	}
-	return c.Conn.Read(p)
+	if c.buffered == nil {
+		c.buffered = bufio.NewReaderSize(c.Conn, maxMessage)
+	}
+	head, err := c.buffered.Peek(4)
+	if err != nil {
+		return err
+	}
+	size := streamedBytes(head)
+	if size > maxMessage {
+		c.s.counts.malformed.Add(1)
+		return errMalformed
+	}
+	b, err := c.buffered.Peek(size)
+	if err != nil {
+		return err
+	}
+	if !wellFormed(b) {
+		c.s.counts.malformed.Add(1)
+		return errMalformed
+	}
+	c.message = append([]byte(nil), b...)
+	_, err = c.buffered.Discard(size)
+	return err
 }
 
 // Write ends the connection when the client does not read: half a message would garble what follows.

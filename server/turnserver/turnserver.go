@@ -61,13 +61,15 @@ type Server struct {
 	guard   *guard
 	streams streams
 	counts  struct {
-		refused, forbidden, limited, flooded, quota, unauthorized, bytes, allocations atomic.Int64
+		refused, forbidden, limited, flooded, malformed, quota, unauthorized, bytes, allocations, panics atomic.Int64
 	}
 	turn *turn.Server
 
 	mu      sync.RWMutex // guards what follows
 	relays  map[netip.AddrPort]*relayConn
 	clients map[client]*relayConn
+	void    map[string]time.Time // by participant: credentials that expire before are none
+	swept   time.Time            // void, last
 }
 
 // client is where a client comes from.
@@ -100,6 +102,8 @@ type Stats struct {
 	OverRate         int64 // datagrams above an allocation's bandwidth
 	Flooded          int64 // datagrams of strangers that were not looked at
 	RefusedStreams   int64 // connections above the bounds
+	Malformed        int64 // datagrams and messages that are no TURN
+	Panics           int64 // mistakes of the server over one of them; should stay 0
 }
 
 // New starts a server. It owns the sockets from now on, also when it fails.
@@ -114,6 +118,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Log, guard: newGuard(), policy: newPolicy(&cfg),
 		streams: streams{open: map[*stream]struct{}{}, hosts: map[netip.Addr]int{}},
 		relays:  map[netip.AddrPort]*relayConn{}, clients: map[client]*relayConn{},
+		void: map[string]time.Time{},
 	}
 	s.quota = newQuota(perParticipant, perAddress, int(cfg.Ports.Max)-int(cfg.Ports.Min)+1)
 	var err error
@@ -172,12 +177,14 @@ func (s *Server) turnConfig() turn.ServerConfig {
 // authenticate implements turn.AuthHandler. What exists goes on with the credentials that it was made
 // with, since a client cannot change them.
 func (s *Server) authenticate(ra *turn.RequestAttributes) (participant string, key []byte, ok bool) {
-	participant, expiry, ok := parseUsername(ra.Username)
-	if ok && !s.cfg.Now().Before(expiry) {
+	defer s.recovered()
+	participant, expiry, known := parseUsername(ra.Username)
+	known = known && !s.isVoid(participant, expiry)
+	if known && !s.cfg.Now().Before(expiry) {
 		c := s.clientAt(clientOf(ra.SrcAddr))
-		ok = c != nil && c.participant == participant && s.cfg.Now().Before(expiry.Add(grace))
+		known = c != nil && c.participant == participant && s.cfg.Now().Before(expiry.Add(grace))
 	}
-	if !ok || ra.Realm != realm {
+	if !known || ra.Realm != realm {
 		s.counts.unauthorized.Add(1)
 		return "", nil, false
 	}
@@ -185,8 +192,9 @@ func (s *Server) authenticate(ra *turn.RequestAttributes) (participant string, k
 }
 
 // hasRoom implements turn.QuotaHandler.
-func (s *Server) hasRoom(participant, _ string, from net.Addr) bool {
-	ok := s.quota.has(participant, clientOf(from).from.Addr())
+func (s *Server) hasRoom(participant, _ string, from net.Addr) (ok bool) {
+	defer s.recovered()
+	ok = s.quota.has(participant, clientOf(from).from.Addr())
 	if !ok {
 		s.counts.quota.Add(1)
 		s.log.Debug("relay refused: quota reached", "participant", participant)
@@ -195,7 +203,8 @@ func (s *Server) hasRoom(participant, _ string, from net.Addr) bool {
 }
 
 // permits implements turn.PermissionHandler, for new permissions and those that are renewed.
-func (s *Server) permits(from net.Addr, peer net.IP) bool {
+func (s *Server) permits(from net.Addr, peer net.IP) (ok bool) {
+	defer s.recovered()
 	a, ok := netip.AddrFromSlice(peer)
 	c := s.clientAt(clientOf(from))
 	if !ok || c == nil || !s.policy.allowsHost(a) {
@@ -247,6 +256,7 @@ func (s *Server) ended(c *relayConn) {
 }
 
 func (s *Server) allocationCreated(src, _ net.Addr, _, participant, _ string, public net.Addr, _ int) {
+	defer s.recovered()
 	s.counts.allocations.Add(1)
 	from, c := clientOf(src), s.relayAt(public)
 	if c == nil {
@@ -260,6 +270,7 @@ func (s *Server) allocationCreated(src, _ net.Addr, _, participant, _ string, pu
 }
 
 func (s *Server) allocationDeleted(src, _ net.Addr, _, participant, _ string) {
+	defer s.recovered()
 	from := clientOf(src)
 	s.mu.Lock()
 	c := s.clients[from]
@@ -280,6 +291,7 @@ func (s *Server) permissionDeleted(_, _ net.Addr, _, _, _ string, public net.Add
 }
 
 func (s *Server) withPeer(public net.Addr, peer net.IP, do func(*relayConn, netip.Addr)) {
+	defer s.recovered()
 	a, ok := netip.AddrFromSlice(peer)
 	c := s.relayAt(public)
 	if !ok || c == nil {
@@ -293,6 +305,7 @@ func (s *Server) withPeer(public net.Addr, peer net.IP, do func(*relayConn, neti
 // channelCreated ends an allocation that binds more channels than anybody needs: each is looked
 // through for each datagram.
 func (s *Server) channelCreated(_, _ net.Addr, _, participant, _ string, public, _ net.Addr, _ uint16) {
+	defer s.recovered()
 	c := s.relayAt(public)
 	if c == nil {
 		return
@@ -309,6 +322,7 @@ func (s *Server) channelCreated(_, _ net.Addr, _, participant, _ string, public,
 }
 
 func (s *Server) channelDeleted(_, _ net.Addr, _, _, _ string, public, _ net.Addr, _ uint16) {
+	defer s.recovered()
 	if c := s.relayAt(public); c != nil {
 		c.mu.Lock()
 		c.channels--
@@ -325,7 +339,7 @@ func (s *Server) Stats() Stats {
 		Allocations: s.quota.count(), AllocationsTotal: s.counts.allocations.Load(), Streams: streams,
 		Bytes: s.counts.bytes.Load(), Unauthorized: s.counts.unauthorized.Load(), OverQuota: s.counts.quota.Load(),
 		Forbidden: s.counts.forbidden.Load(), OverRate: s.counts.limited.Load(), Flooded: s.counts.flooded.Load(),
-		RefusedStreams: s.counts.refused.Load(),
+		RefusedStreams: s.counts.refused.Load(), Malformed: s.counts.malformed.Load(), Panics: s.counts.panics.Load(),
 	}
 }
 

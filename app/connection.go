@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 
@@ -35,8 +36,36 @@ func (o connectionOptions) apply(cfg *session.Config) (err error) {
 		return fmt.Errorf("--bitrate-min and --bitrate-max: %w", err)
 	}
 	cfg.BitrateMinBPS, cfg.BitrateMaxBPS = o.bitrateMin, o.bitrateMax
-	cfg.TLS, err = trusting(o.ca)
+	if cfg.TLS, err = trusting(o.ca); err != nil {
+		return fmt.Errorf("--ca: %w", err)
+	}
+	return nil
+}
+
+// What is wrong with a file of authorities; the window translates both.
+var (
+	errCAUnread = errors.New("the file of certificate authorities cannot be read; check its path")
+	errCAEmpty  = errors.New("there is no certificate in the file of certificate authorities; it takes PEM")
+)
+
+// checkCA tells whether a file holds certificate authorities; empty names none.
+func checkCA(file string) error {
+	_, err := trusting(file)
 	return err
+}
+
+// orSettings takes what is set where no flag says otherwise.
+func (o connectionOptions) orSettings(prefs settings.Settings) connectionOptions {
+	if o.ca == "" {
+		o.ca = prefs.CAFile
+	}
+	if o.bitrateMin == 0 {
+		o.bitrateMin = prefs.BitrateMinBPS
+	}
+	if o.bitrateMax == 0 {
+		o.bitrateMax = prefs.BitrateMaxBPS
+	}
+	return o
 }
 
 // trusting is TLS that trusts a file's authorities beside the system's; nil for no file.
@@ -46,24 +75,14 @@ func trusting(file string) (*tls.Config, error) {
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read --ca: %w", err)
+		return nil, fmt.Errorf("%w (%w)", errCAUnread, err)
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read --ca: there is no certificate in %s; give a file in PEM", file)
+		return nil, errCAEmpty
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, nil
-}
-
-// useBitrates takes the bounds that are set where no flag names one.
-func (o *connectionOptions) useBitrates(prefs settings.Settings) {
-	if o.bitrateMin == 0 {
-		o.bitrateMin = prefs.BitrateMinBPS
-	}
-	if o.bitrateMax == 0 {
-		o.bitrateMax = prefs.BitrateMaxBPS
-	}
 }

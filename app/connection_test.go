@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"gasso/app/session"
+	"gasso/app/settings"
 	"gasso/net/peer"
+	"gasso/net/signaling"
 )
 
 func TestOwnAuthorityIsTrustedBesideTheSystems(t *testing.T) {
@@ -43,5 +45,29 @@ func TestConnectionFlagsAreChecked(t *testing.T) {
 		if err := o.apply(&session.Config{}); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
+	}
+}
+
+func TestSettingsStandInForFlags(t *testing.T) {
+	prefs := settings.Defaults()
+	prefs.Topology, prefs.BitrateMinBPS, prefs.BitrateMaxBPS, prefs.SpoolDir = signaling.TopologySFU, 32_000, 96_000, settings.SpoolOff
+	var cfg session.Config
+	o := desktopOptions{connection: connectionOptions{ice: "auto"}}
+	if err := o.connect(&cfg, prefs); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Topology != signaling.TopologySFU || cfg.BitrateMinBPS != 32_000 || cfg.BitrateMaxBPS != 96_000 || cfg.Spool.Dir != "" {
+		t.Errorf("the settings give %+v", cfg)
+	}
+	folder := t.TempDir()
+	o = desktopOptions{topology: "p2p", connection: connectionOptions{ice: "auto", bitrateMax: 64_000}, keeping: keepingOptions{dir: folder}}
+	if err := o.connect(&cfg, prefs); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Topology != signaling.TopologyP2P || cfg.BitrateMinBPS != 32_000 || cfg.BitrateMaxBPS != 64_000 || cfg.Spool.Dir != folder {
+		t.Errorf("flags over settings give %+v", cfg)
+	}
+	if err := (desktopOptions{topology: "both", connection: connectionOptions{ice: "auto"}}).connect(&cfg, prefs); err == nil {
+		t.Error("an unknown way is taken")
 	}
 }

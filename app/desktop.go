@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func (o *desktopOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.name, "name", "", "name that the others see (this time only)")
 	f.StringVar(&o.input, "input", "", "device[:ID] | file:PATH[?loop] | tone:HZ | silence (this time only)")
 	f.StringVar(&o.output, "output", "", "device[:ID] | file:PATH.wav | null (this time only)")
-	f.StringVar(&o.topology, "topology", string(signaling.TopologyAuto), "how sound travels: auto (both ways) | p2p (directly) | sfu (through the server)")
+	f.StringVar(&o.topology, "topology", "", "how sound travels: auto (both ways) | p2p (directly) | sfu (through the server); default from the settings")
 	o.connection.addFlags(f)
 	o.keeping.addFlags(f, "")
 	f.StringVar(&o.lang, "lang", "", "ja | en (default from the settings, then from the system)")
@@ -53,11 +54,7 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 			err = fmt.Errorf("no window can be opened on this display (%v); check DISPLAY and the OpenGL driver, or use gasso headless", r)
 		}
 	}()
-	topology, err := choice("topology", signaling.Topology(o.topology), signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(o.connection.apply(&session.Config{}), o.keeping.apply(&session.Config{})); err != nil {
+	if err := o.connect(&session.Config{}, settings.Defaults()); err != nil {
 		return err
 	}
 	if err := hasDisplay(); err != nil {
@@ -67,13 +64,6 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 	if err != nil {
 		return err
 	}
-	if o.connection.ca == "" {
-		o.connection.ca = store.Get().CAFile
-	}
-	if o.keeping == (keepingOptions{}) {
-		o.keeping = keepingOptions{dir: store.Get().SpoolDir, mb: store.Get().SpoolMB}
-	}
-	o.connection.useBitrates(store.Get())
 	model, err := wasm.RNNoise()
 	if err != nil {
 		log.Warn("noise suppression is not available", "error", err)
@@ -83,10 +73,10 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 			Join: func(r ui.JoinRequest) (ui.Engine, error) {
 				cfg := session.Config{
 					Server: r.Server, Room: r.Room, Name: r.Name, Token: r.Token, Input: r.Input, Output: r.Output,
-					SoundSystem: r.SoundSystem, FallBack: true, Mode: r.Mode, Topology: topology, Receive: signaling.ReceiveTracks,
+					SoundSystem: r.SoundSystem, FallBack: true, Mode: r.Mode, Receive: signaling.ReceiveTracks,
 					Processing: r.Processing, NoiseModel: model, CPULimitPercent: r.CPULimitPercent, AddressFile: addressFile(), Log: log,
 				}
-				if err := errors.Join(o.connection.apply(&cfg), o.keeping.apply(&cfg)); err != nil {
+				if err := o.connect(&cfg, store.Get()); err != nil {
 					return nil, err
 				}
 				engine, err := session.New(cfg)
@@ -105,9 +95,20 @@ func runDesktop(_ context.Context, o desktopOptions, log *slog.Logger) (err erro
 				invite, err := session.ParseInvite(link)
 				return ui.Invite(invite), err
 			},
+			CheckCA: checkCA,
 		},
 		Settings: store, Invite: o.invite, AutoJoin: o.join, Lang: o.lang, Version: version.String(), Log: log,
 	})
+}
+
+// connect puts into a session's configuration how the server and the others are reached: as the flags say,
+// and the settings where these say nothing.
+func (o desktopOptions) connect(cfg *session.Config, prefs settings.Settings) (err error) {
+	way := cmp.Or(signaling.Topology(o.topology), prefs.Topology)
+	if cfg.Topology, err = choice("topology", way, signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU); err != nil {
+		return err
+	}
+	return errors.Join(o.connection.orSettings(prefs).apply(cfg), o.keeping.orSettings(prefs).apply(cfg))
 }
 
 // settings opens the preferences. With flags that override them, they are a copy that nothing is saved of.

@@ -7,12 +7,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"gasso/app/session"
+	"gasso/app/settings"
 	"gasso/app/spool"
 )
 
 // Words that --spool-dir takes in place of a folder.
 const (
-	spoolOff     = "off"
+	spoolOff     = settings.SpoolOff
 	spoolDefault = "default"
 )
 
@@ -41,4 +42,12 @@ func (o keepingOptions) apply(cfg *session.Config) (err error) {
 		cfg.Spool.Dir, err = filepath.Abs(o.dir)
 	}
 	return err
+}
+
+// orSettings takes what is set where no flag says otherwise.
+func (o keepingOptions) orSettings(prefs settings.Settings) keepingOptions {
+	if o == (keepingOptions{}) {
+		return keepingOptions{dir: prefs.SpoolDir, mb: prefs.SpoolMB}
+	}
+	return o
 }

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"gasso/app/session"
+	"gasso/net/signaling"
 )
 
 // Settings are the performer's preferences.
@@ -36,8 +37,9 @@ type Settings struct {
 
 	CPULimitPercent int `json:"cpuLimitPercent"` // of one core, 10 to 400; 0 sets none
 
-	BitrateMinBPS int `json:"bitrateMinBPS"` // however short the uplink is; 0 chooses
-	BitrateMaxBPS int `json:"bitrateMaxBPS"` // however much the uplink carries; 0 chooses
+	Topology      signaling.Topology `json:"topology"`      // how sound travels: "auto" (both ways), "p2p" or "sfu"
+	BitrateMinBPS int                `json:"bitrateMinBPS"` // however short the uplink is; 0 chooses
+	BitrateMaxBPS int                `json:"bitrateMaxBPS"` // however much the uplink carries; 0 chooses
 
 	CAFile string `json:"caFile"` // certificate authorities (PEM) to trust beside the system's; empty for none
 
@@ -46,6 +48,9 @@ type Settings struct {
 
 	Window Window `json:"window"`
 }
+
+// SpoolOff in place of a folder keeps sound in memory alone.
+const SpoolOff = "off"
 
 // Window is the size of the window in Fyne's device-independent pixels.
 type Window struct {
@@ -68,8 +73,8 @@ func Defaults() Settings {
 	return Settings{
 		Input: "device", Output: "device", Mode: session.ModeLive,
 		Processing:    session.Processing{EchoCancellation: true, NoiseSuppression: true, AutoGainControl: true, HighPass: true},
-		MonitorGainDB: startMonitorDB,
-		Window:        Window{Width: 1280, Height: 800},
+		MonitorGainDB: startMonitorDB, Topology: signaling.TopologyAuto,
+		Window: Window{Width: 1280, Height: 800},
 	}
 }
 
@@ -102,19 +107,35 @@ func (s Settings) Validate() error {
 	if !(s.MonitorGainDB >= minMonitorDB && s.MonitorGainDB <= maxMonitorDB) {
 		return fmt.Errorf("a monitor of %g dB is not possible; it takes %d to %d dB", s.MonitorGainDB, minMonitorDB, maxMonitorDB)
 	}
-	if err := session.CheckBitrate(s.BitrateMinBPS, s.BitrateMaxBPS); err != nil {
+	if err := s.validateConnection(); err != nil {
 		return err
 	}
 	if err := session.CheckCPULimit(s.CPULimitPercent); err != nil {
-		return err
-	}
-	if err := session.CheckSpoolMB(s.SpoolMB); err != nil {
 		return err
 	}
 	if w := s.Window; !(w.Width >= 400 && w.Width <= 16384 && w.Height >= 300 && w.Height <= 16384) {
 		return fmt.Errorf("window size %gx%g is out of range", w.Width, w.Height)
 	}
 	return nil
+}
+
+// validateConnection checks how the server and the others are reached.
+func (s Settings) validateConnection() error {
+	switch s.Topology {
+	case signaling.TopologyAuto, signaling.TopologyP2P, signaling.TopologySFU:
+	default:
+		return fmt.Errorf("topology %q is none of auto, p2p and sfu", s.Topology)
+	}
+	if err := session.CheckBitrate(s.BitrateMinBPS, s.BitrateMaxBPS); err != nil {
+		return err
+	}
+	if s.CAFile != "" && !filepath.IsAbs(s.CAFile) {
+		return errors.New("the file of certificate authorities needs its whole path")
+	}
+	if s.SpoolDir != "" && s.SpoolDir != SpoolOff && !filepath.IsAbs(s.SpoolDir) {
+		return errors.New("the folder for kept sound needs its whole path")
+	}
+	return session.CheckSpoolMB(s.SpoolMB)
 }
 
 func validateServer(server string) error {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gasso/app/session"
+	"gasso/net/signaling"
 )
 
 func TestUpdateIsThereAfterReopening(t *testing.T) {
@@ -20,6 +21,8 @@ func TestUpdateIsThereAfterReopening(t *testing.T) {
 	}
 	want := Defaults()
 	want.CPULimitPercent, want.SoundSystem, want.MonitorOn, want.MonitorGainDB = 60, "jack", true, -12
+	want.Topology, want.BitrateMinBPS, want.BitrateMaxBPS = signaling.TopologySFU, 32_000, 128_000
+	want.CAFile, want.SpoolDir, want.SpoolMB = filepath.Join(t.TempDir(), "ca.pem"), SpoolOff, 64
 	want.Server, want.Room, want.Name, want.Mode, want.Language = "https://example.org", "quartet", "田中", session.ModeSafe, "ja"
 	if err := s.Update(func(s *Settings) { *s = want }); err != nil {
 		t.Fatal(err)
@@ -83,6 +86,14 @@ func TestInvalidUpdateChangesNothing(t *testing.T) {
 		"server without scheme": func(s *Settings) { s.Server = "example.org" },
 		"long name":             func(s *Settings) { s.Name = strings.Repeat("a", 201) },
 		"no input":              func(s *Settings) { s.Input = "" },
+		"an unknown way":        func(s *Settings) { s.Topology = "both" },
+		"no way":                func(s *Settings) { s.Topology = "" },
+		"the least above the most": func(s *Settings) {
+			s.BitrateMinBPS, s.BitrateMaxBPS = 128_000, 64_000
+		},
+		"a bitrate too low":     func(s *Settings) { s.BitrateMinBPS = 5000 },
+		"a file without path":   func(s *Settings) { s.CAFile = "ca.pem" },
+		"a folder without path": func(s *Settings) { s.SpoolDir = "kept" },
 		"too much kept sound":   func(s *Settings) { s.SpoolMB = 100_001 },
 		"a CPU limit too low":   func(s *Settings) { s.CPULimitPercent = 9 },
 		"a CPU limit too high":  func(s *Settings) { s.CPULimitPercent = 401 },

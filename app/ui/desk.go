@@ -35,6 +35,15 @@ type textEntry struct {
 	onEscape func() // before the focus goes; may be nil
 	onLost   func() // may be nil
 	focused  bool
+	kept     string // what show put there last
+}
+
+// show puts a text there once it is another than before: what somebody writes, or has to correct, stays.
+func (e *textEntry) show(text string) {
+	if text != e.kept {
+		e.kept = text
+		e.SetText(text)
+	}
 }
 
 func newTextEntry(d *desk, placeHolder string) *textEntry {

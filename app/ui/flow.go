@@ -232,6 +232,17 @@ func (w *window) setCPULimit(percent int) {
 	w.save(func(s *settings.Settings) { s.CPULimitPercent = percent })
 }
 
+// keepConnection saves how the server and the others are reached; what is not possible is refused.
+func (w *window) keepConnection(change func(*settings.Settings)) error {
+	next := w.store.Get()
+	change(&next)
+	if err := next.Validate(); err != nil {
+		return err
+	}
+	w.save(change)
+	return nil
+}
+
 func (w *window) pickLanguage(language string) {
 	w.keepMonitor()
 	w.save(func(s *settings.Settings) { s.Language = language })

@@ -23,6 +23,7 @@ type prefsActions struct {
 	mode        func(session.Mode)
 	monitor     func(on bool, gainDB float64)
 	cpuLimit    func(percent int)
+	connection  connectionActions
 }
 
 // prefsPage holds sound, language and limits, and tells the keys. Settings say what it shows.
@@ -41,6 +42,7 @@ type prefsPage struct {
 	monitorText   *canvas.Text
 	monitorNote   *widget.Label
 	cpuLimit      *openSelect
+	connection    *connectionCard
 	view          *fyne.Container
 }
 
@@ -61,8 +63,10 @@ func newPrefsPage(d *desk, prefs settings.Settings, soundSystems []string, act p
 	}
 	general := newColumn(12, -1, newText(d.say("prefs.title"), sizeTitle, shadeText, true),
 		caption(d, d.say("prefs.language"), languages.row), p.cpuLimitChoice(prefs.CPULimitPercent), newNote(d.say("prefs.saved"), true))
-	right := newColumn(10, -1, newCard(18, general), newCard(18, keysTable(d)))
-	p.view = container.NewStack(container.NewVScroll(container.New(middleWidth{1060}, newInset(12, newRow(10, newCard(18, sound), right)))))
+	p.connection = newConnectionCard(d, act.connection)
+	left := newColumn(10, -1, newCard(18, sound), newCard(18, keysTable(d)))
+	right := newColumn(10, -1, newCard(18, general), newCard(18, p.connection.view))
+	p.view = container.NewStack(container.NewVScroll(container.New(middleWidth{1060}, newInset(12, newRow(10, left, right)))))
 	for i, name := range []string{"system", "ja", "en"} {
 		d.spots["prefs.language."+name] = languages.buttons[i]
 	}
@@ -82,6 +86,7 @@ func (p *prefsPage) name(spots map[string]fyne.CanvasObject) {
 	if p.soundSystem != nil {
 		spots["prefs.soundsystem"] = p.soundSystem
 	}
+	p.connection.name(spots)
 	for i, value := range p.modes.values {
 		spots["prefs.mode."+value] = p.modes.buttons[i]
 	}
@@ -212,6 +217,7 @@ func (p *prefsPage) set(s settings.Settings) {
 	p.monitor.setOn(s.MonitorOn)
 	p.monitorGain.set(s.MonitorGainDB)
 	setText(p.monitorText, gainText(s.MonitorGainDB)+" dB", shadeText)
+	p.connection.set(s)
 }
 
 // draw tells how late performers hear themselves.

@@ -40,6 +40,7 @@ type Backend struct {
 	SoundSystems  []string // that this kind of computer may have
 	NewSoundcheck func(input, soundSystem string) (Soundcheck, error)
 	ParseInvite   func(link string) (Invite, error)
+	CheckCA       func(file string) error // whether it holds certificate authorities
 }
 
 // JoinRequest is what a performer asked for, on the join screen and in the settings.
@@ -107,7 +108,7 @@ type Soundcheck interface {
 
 // Run opens the window and returns when it is closed. It must be called on the main goroutine.
 func Run(opts Options) error {
-	if opts.Backend.Join == nil || opts.Backend.Devices == nil || opts.Backend.NewSoundcheck == nil || opts.Backend.ParseInvite == nil {
+	if opts.Backend.Join == nil || opts.Backend.Devices == nil || opts.Backend.NewSoundcheck == nil || opts.Backend.ParseInvite == nil || opts.Backend.CheckCA == nil {
 		return errors.New("the window has no engine behind it")
 	}
 	a := app.NewWithID(appID)

@@ -142,6 +142,7 @@ func (w *window) build() error {
 	w.prefs = newPrefsPage(w.desk, prefs, w.opts.Backend.SoundSystems, prefsActions{
 		language: w.pickLanguage, soundSystem: w.pickSoundSystem, input: w.pickInput, output: w.pickOutput,
 		processing: w.setProcessing, mode: w.setMode, monitor: w.setMonitor, cpuLimit: w.setCPULimit,
+		connection: connectionActions{keep: w.keepConnection, checkCA: w.opts.Backend.CheckCA},
 	})
 	w.diag = newDiagnosticsPage(w.desk)
 	w.about = newAboutPage(w.desk, w.opts.Version, w.look.complete())

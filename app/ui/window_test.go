@@ -115,6 +115,12 @@ func testWindow(t *testing.T, engine *scriptedEngine, joinErr error, edit func(*
 			i, err := session.ParseInvite(link)
 			return Invite(i), err
 		},
+		CheckCA: func(file string) error {
+			if strings.Contains(file, "bad") {
+				return errors.New("there is no certificate in the file of certificate authorities; it takes PEM")
+			}
+			return nil
+		},
 	}}
 	if edit != nil {
 		edit(&opts)

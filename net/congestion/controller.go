@@ -240,6 +240,7 @@ func (c *Controller) endTrial(s *sight, now time.Time) {
 	if t.began.IsZero() || now.Sub(t.began) < 4*effectAfter {
 		return
 	}
+	cutMeanwhile := c.cutAt.After(t.began) // since a queue called for less
 	t.began = time.Time{}
 	if s.loss < 0.6*t.before {
 		t.wait = 0
@@ -247,6 +248,9 @@ func (c *Controller) endTrial(s *sight, now time.Time) {
 	}
 	t.wait = min(max(2*t.wait, 30*time.Second), 5*time.Minute)
 	t.ignored = now.Add(t.wait)
+	if cutMeanwhile {
+		return
+	}
 	if c.rate = t.rate; t.rate == 0 {
 		c.whose = SideNone
 	}

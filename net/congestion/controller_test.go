@@ -118,3 +118,27 @@ func TestALongerRouteIsGotUsedTo(t *testing.T) {
 		t.Errorf("20 s later: %+v", s.decision)
 	}
 }
+
+// A queue within a trial of less bitrate calls for less, whatever the trial finds out about loss.
+func TestATrialForgetsNoCut(t *testing.T) {
+	c, now := NewController(Config{}), time.Unix(1_000_000, 0)
+	look := func(queue time.Duration) Decision {
+		now = now.Add(100 * time.Millisecond)
+		r := Report{Known: true, AckedBPS: 140_000, Queue: queue, Loss: 0.15}
+		return c.Decide([]Path{{Server: true, Report: r}}, voice, now)
+	}
+	var d Decision
+	for range 10 {
+		look(0) // a trial begins
+	}
+	for range 4 {
+		d = look(60 * time.Millisecond)
+	}
+	cut := d.UplinkBPS
+	for range 10 { // and ends without an effect
+		d = look(0)
+	}
+	if !d.Limited || d.UplinkBPS > cut {
+		t.Errorf("after the trial %+v, within it %d bit/s", d, cut)
+	}
+}

@@ -68,7 +68,7 @@ type Downlink struct {
 	changed      time.Time
 	returned     time.Time // of the last step back
 	wait         time.Duration
-	now          time.Time
+	began, now   time.Time
 }
 
 // NewDownlink starts with everything.
@@ -81,7 +81,9 @@ func (d *Downlink) Level() Level { return d.level }
 
 // Look takes what came, about four times a second.
 func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Level {
-	d.now = now
+	if d.now = now; d.began.IsZero() {
+		d.began = now
+	}
 	suffers, known := d.suffers(sources, around)
 	if known {
 		d.silentSince = time.Time{}
@@ -178,19 +180,19 @@ func (d *Downlink) sourceSuffers(s *Source) bool {
 		d.sources[key] = state
 	}
 	state.seen = d.now
-	if s.Came > 0 && grew(&state.base, s.Delay, d.now) > downQueue {
+	if s.Came > 0 && grew(&state.base, s.Delay, d.now.Sub(d.began)) > downQueue {
 		return true
 	}
 	return s.Expected >= downFew && float64(s.Lost) > downLoss*float64(s.Expected)
 }
 
 func (d *Downlink) roundTripGrew(around Surroundings) bool {
-	return around.RTT > 0 && grew(&d.rtt, around.RTT, d.now) > downRTT
+	return around.RTT > 0 && grew(&d.rtt, around.RTT, d.now.Sub(d.began)) > downRTT
 }
 
-// grew is by how much a delay is longer than the least in 10 s, which it may become.
-func grew(base *[baseBuckets]leastDelay, delay time.Duration, now time.Time) time.Duration {
-	second := now.UnixNano() / int64(baseBucket)
+// grew is by how much a delay is longer than the least in 10 s, which it may become. at is since any beginning.
+func grew(base *[baseBuckets]leastDelay, delay, at time.Duration) time.Duration {
+	second := int64(max(at, 0)/baseBucket) + baseBuckets // an empty bucket is too old from the first on
 	b := &base[second%baseBuckets]
 	if b.second != second || delay < b.delay {
 		*b = leastDelay{second, delay}

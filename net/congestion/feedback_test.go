@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/pion/rtcp"
 )
@@ -99,7 +100,7 @@ func FuzzFeedback(f *testing.F) {
 	f.Add([]byte{0x8f, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0x3f, 0xff, 0, 0})
 	f.Add([]byte{0x8f, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 1, 0, 0xff, 0xff, 0, 0})
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		l := NewLink()
+		l := NewLink(now)
 		for i := range 100 {
 			l.Sent(150, now.Add(time.Duration(i)*5*time.Millisecond))
 		}
@@ -121,7 +122,8 @@ func FuzzFeedback(f *testing.F) {
 
 func TestNothingIsAllocatedForAPacket(t *testing.T) {
 	var r Recorder
-	l, now, buf := NewLink(), time.Unix(2_000_000, 0), make([]byte, 0, 1500)
+	now, buf := time.Unix(2_000_000, 0), make([]byte, 0, 1500)
+	l := NewLink(now)
 	paths := make([]Path, 1)
 	c := NewController(Config{})
 	if n := testing.AllocsPerRun(2000, func() {
@@ -136,5 +138,45 @@ func TestNothingIsAllocatedForAPacket(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("%v allocations for each packet", n)
+	}
+}
+
+// A wall clock that is set back looks like nothing at all.
+func TestAWallClockThatIsSetIsNoQueue(t *testing.T) {
+	var r Recorder
+	started := time.Now()
+	l, c := NewLink(started), NewController(Config{})
+	recorded := time.Unix(2_000_000, 0)
+	for i := range 2000 {
+		since := time.Duration(i) * 5 * time.Millisecond
+		now := started.Add(since)
+		if since > 5*time.Second {
+			now = setBack(now)
+		}
+		r.Take(l.Sent(150, now), recorded.Add(since+20*time.Millisecond))
+		if !r.Due(recorded.Add(since), FeedbackEvery) {
+			continue
+		}
+		if err := l.Take(r.Append(nil, 1, 2, recorded.Add(since)), now); err != nil {
+			t.Fatal(err)
+		}
+		report := l.Report(now)
+		if d := c.Decide([]Path{{Server: true, Report: report}}, voice, now); d.Limited || report.Queue > time.Millisecond {
+			t.Fatalf("after %v: %+v, %+v", since, report, d)
+		}
+	}
+}
+
+// setBack is a moment on a machine whose wall clock was set back by an hour: only its monotonic reading tells.
+func setBack(at time.Time) time.Time {
+	const secondsShift = 30 // of time.Time's first word, where there is a monotonic reading
+	*(*uint64)(unsafe.Pointer(&at)) -= 3600 << secondsShift
+	return at
+}
+
+func TestSetBackIsWhatASystemDoes(t *testing.T) {
+	now := time.Now()
+	if back := setBack(now); back.Sub(now) != 0 || now.Round(0).Sub(back.Round(0)) != time.Hour {
+		t.Errorf("%v became %v", now, back)
 	}
 }

@@ -24,8 +24,9 @@ const (
 // Link keeps what was sent to one other side and what that side said about it. Sent may be called by one
 // goroutine while others call the rest.
 type Link struct {
-	next atomic.Uint32
-	sent [ringLength]sentPacket
+	began time.Time // moments are told from here, so that a wall clock that is set changes none
+	next  atomic.Uint32
+	sent  [ringLength]sentPacket
 
 	mu        sync.Mutex // guards what follows
 	known     bool
@@ -40,7 +41,7 @@ type Link struct {
 
 // sentPacket is written by the sender alone; what changes while it is read is a packet too old to matter.
 type sentPacket struct {
-	at   atomic.Int64  // nanoseconds
+	at   atomic.Int64  // nanoseconds since the link began
 	what atomic.Uint64 // number, and length in bytes above it
 }
 
@@ -56,14 +57,14 @@ type leastDelay struct {
 	delay  time.Duration
 }
 
-// NewLink knows nothing yet.
-func NewLink() *Link { return &Link{} }
+// NewLink knows nothing yet. Times carry a monotonic reading like now.
+func NewLink(now time.Time) *Link { return &Link{began: now} }
 
 // Sent notes a packet of so many bytes, all headers included, and returns the number that it must carry.
 func (l *Link) Sent(bytes int, at time.Time) (number uint16) {
 	number = uint16(l.next.Add(1) - 1) // modulo 2^16 is meant
 	p := &l.sent[number%ringLength]
-	p.at.Store(at.UnixNano())
+	p.at.Store(int64(at.Sub(l.began)))
 	p.what.Store(uint64(bytes)<<16 | uint64(number))
 	return number
 }
@@ -82,7 +83,7 @@ func (l *Link) Take(packet []byte, now time.Time) error {
 	f.walk(func(number uint16, came bool, at time.Duration) {
 		p := &l.sent[number%ringLength]
 		what, sentAt := p.what.Load(), p.at.Load()
-		if sentAt == 0 || uint16(what) != number {
+		if what == 0 || uint16(what) != number {
 			return // never sent
 		}
 		if !came {
@@ -131,7 +132,7 @@ func (l *Link) unwrap(reference int64) time.Duration {
 }
 
 func (l *Link) noteBase(delay time.Duration, now time.Time) {
-	grew(&l.base, delay, now)
+	grew(&l.base, delay, now.Sub(l.began))
 }
 
 // Rebase takes the present delay for that of the way itself: it changed, or others fill its queue.
@@ -173,7 +174,7 @@ func (l *Link) Report(now time.Time) (r Report) {
 	if !ok {
 		return r
 	}
-	r.Queue = grew(&l.base, least, now)
+	r.Queue = grew(&l.base, least, now.Sub(l.began))
 	return r
 }
 

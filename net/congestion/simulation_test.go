@@ -64,7 +64,7 @@ func simulate(direct int, asked Asked, cfg Config) *simulated {
 		decision: Decision{BitrateBPS: asked.BitrateBPS, FrameSamples: asked.FrameSamples, Direct: direct},
 	}
 	for range direct + 1 {
-		s.links, s.recorder = append(s.links, NewLink()), append(s.recorder, &Recorder{})
+		s.links, s.recorder = append(s.links, NewLink(s.now)), append(s.recorder, &Recorder{})
 	}
 	return s
 }

@@ -91,7 +91,7 @@ type wideLink struct {
 
 func (w *wideLink) get() *congestion.Link {
 	if w.made.Load() == nil {
-		w.made.CompareAndSwap(nil, congestion.NewLink())
+		w.made.CompareAndSwap(nil, congestion.NewLink(time.Now()))
 	}
 	return w.made.Load()
 }

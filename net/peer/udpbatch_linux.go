@@ -12,12 +12,13 @@ import (
 
 // batch is packets that one system call sends: sendmmsg(2).
 type batch struct {
-	n        int
-	headers  [batchPackets]messageHeader
-	vectors  [batchPackets]unix.Iovec
-	names4   [batchPackets]unix.RawSockaddrInet4
-	names6   [batchPackets]unix.RawSockaddrInet6
-	payloads [batchPackets][datagramBytes]byte
+	n       int
+	used    int // of bytes
+	headers [batchPackets]messageHeader
+	vectors [batchPackets]unix.Iovec
+	names4  [batchPackets]unix.RawSockaddrInet4
+	names6  [batchPackets]unix.RawSockaddrInet6
+	bytes   [batchBytes]byte // packet after packet: most are short
 
 	unsent int
 	write  func(fd uintptr) bool // writeTo, bound once
@@ -33,17 +34,18 @@ func newBatch() *batch {
 	b := &batch{}
 	b.write = b.writeTo
 	for i := range b.headers {
-		b.vectors[i].Base = &b.payloads[i][0]
 		b.headers[i].header.Iov = &b.vectors[i]
 		b.headers[i].header.SetIovlen(1)
 	}
 	return b
 }
 
-// add copies a packet and returns how many there are.
-func (b *batch) add(p []byte, to netip.AddrPort) int {
+// add copies a packet and tells whether there is no room for one more.
+func (b *batch) add(p []byte, to netip.AddrPort) (full bool) {
 	i := b.n
-	b.vectors[i].SetLen(copy(b.payloads[i][:], p))
+	b.vectors[i].Base = &b.bytes[b.used]
+	b.vectors[i].SetLen(copy(b.bytes[b.used:], p))
+	b.used += len(p)
 	port := to.Port()<<8 | to.Port()>>8 // network order
 	if h := &b.headers[i].header; to.Addr().Is4() {
 		b.names4[i] = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: hostOrder(to.Port(), port), Addr: to.Addr().As4()}
@@ -53,7 +55,7 @@ func (b *batch) add(p []byte, to netip.AddrPort) int {
 		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&b.names6[i])), unix.SizeofSockaddrInet6
 	}
 	b.n++
-	return b.n
+	return b.n == batchPackets || b.used > batchBytes-datagramBytes
 }
 
 var bigEndianHost = func() bool {
@@ -72,7 +74,7 @@ func hostOrder(port, swapped uint16) uint16 {
 func (b *batch) send(s *udpSocket) (unsent int) {
 	b.unsent = b.n
 	_ = s.raw.Write(b.write) // a closed socket sends nothing
-	b.n = 0
+	b.n, b.used = 0, 0
 	return b.unsent
 }
 

@@ -9,8 +9,12 @@ import (
 	"syscall"
 )
 
-// batchPackets is how many packets of a fan-out go to the system at once.
-const batchPackets = 64
+// How much of a fan-out goes to the system at once, and how many batches are kept: fan-outs overlap.
+const (
+	batchPackets = 64
+	batchBytes   = 32 << 10
+	spareBatches = 4
+)
 
 // udpSocket is one socket of a udpMux.
 type udpSocket struct {
@@ -21,7 +25,7 @@ type udpSocket struct {
 
 	mu      sync.Mutex // guards what follows; held while a packet is copied, never while one is sent
 	filling *batch     // nil: nothing waits
-	spare   *batch
+	spare   []*batch
 }
 
 func listenUDPSocket(addr netip.Addr, port int) (*udpSocket, error) {
@@ -82,14 +86,21 @@ func (s *udpSocket) gather(b []byte, to netip.AddrPort) (kept bool, full *batch)
 		return false, nil
 	}
 	if s.filling == nil {
-		if s.filling, s.spare = s.spare, nil; s.filling == nil {
-			s.filling = newBatch()
-		}
+		s.filling = s.freeBatchLocked()
 	}
-	if s.filling.add(b, to) == batchPackets {
+	if s.filling.add(b, to) {
 		full, s.filling = s.filling, nil
 	}
 	return true, full
+}
+
+func (s *udpSocket) freeBatchLocked() (b *batch) {
+	last := len(s.spare) - 1
+	if last < 0 {
+		return newBatch()
+	}
+	b, s.spare = s.spare[last], s.spare[:last]
+	return b
 }
 
 // flush sends what a fan-out left.
@@ -109,7 +120,9 @@ func (s *udpSocket) send(b *batch) {
 		s.mux.counted.unsent.Add(int64(unsent))
 	}
 	s.mu.Lock()
-	s.spare = b
+	if len(s.spare) < spareBatches {
+		s.spare = append(s.spare, b)
+	}
 	s.mu.Unlock()
 }
 

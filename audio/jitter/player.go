@@ -38,6 +38,10 @@ type Player struct {
 	newest   int64 // highest number
 	expected losses
 	aim      aim
+	alone    *arrivals // the path that goes on without the other one; nil: both do, or none has ended
+	usual    float64   // shares of the sound that may be late, as divide says
+	stalls   float64
+	highest  int64 // target that the configuration allows
 	outlook  int64 // played when it was made last
 
 	astray      int
@@ -191,6 +195,7 @@ func (p *Player) learn(path int, r *record, transit int64, fresh bool) {
 	if !fresh {
 		return
 	}
+	p.handOver(path, r, need)
 	p.merged.add(arrival, transit, need, r.samples)
 	p.packets++
 	p.newest = max(p.newest, r.number)
@@ -238,7 +243,7 @@ func (p *Player) forget() {
 	p.paths[0].reset()
 	p.paths[1].reset()
 	p.expected = losses{}
-	p.packets, p.newest, p.steady = 0, 0, true
+	p.packets, p.newest, p.steady, p.alone = 0, 0, true, nil
 	p.aim = aim{since: p.clock.played}
 	p.clock.drift = 0
 }
@@ -263,16 +268,16 @@ func (p *Player) retarget(cfg *Config) {
 	}
 	now := p.clock.now
 	p.steady = p.clock.steady(&p.merged.floor)
-	usual, stalls := divide(cfg.LateBudget, p.expected.ratio())
+	p.usual, p.stalls = divide(cfg.LateBudget, p.expected.ratio())
 	p.merged.forget(now)
-	need, base := p.merged.need(usual, stalls), p.base(&p.merged)
+	need, base := p.merged.need(p.usual, p.stalls), p.base(&p.merged)
 	for i := range p.paths {
 		path := &p.paths[i]
 		path.forget(now)
 		stats, own := &p.counters.paths[i], int64(0)
 		if path.count > 0 {
-			alone := path.need(usual, stalls)
-			if cfg.Cover == CoverSlower {
+			alone := path.need(p.usual, p.stalls)
+			if cfg.Cover == CoverSlower || p.alone == path {
 				need = max(need, alone)
 			}
 			own = alone + guard - base
@@ -290,7 +295,8 @@ func (p *Player) retarget(cfg *Config) {
 	if p.packets < learnPackets {
 		need = max(need, base+durationSamples(cfg.Initial))
 	}
-	p.aim.set(p.clock.played, need+guard, base+durationSamples(cfg.Min), base+max(durationSamples(cfg.Max), 2*p.clock.step))
+	p.highest = base + max(durationSamples(cfg.Max), 2*p.clock.step)
+	p.aim.set(p.clock.played, need+guard, base+durationSamples(cfg.Min), p.highest)
 	if !p.anchored {
 		p.anchored = true
 		p.seek(p.zero + p.clock.played - p.aim.target)

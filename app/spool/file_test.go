@@ -214,6 +214,42 @@ func TestDamageAfterReadingIsGivenUp(t *testing.T) {
 	}
 }
 
+// unreadable is a file of which half of what is asked for can be read.
+type unreadable struct{ segmentReader }
+
+func (u unreadable) ReadAt(b []byte, at int64) (int, error) {
+	n, _ := u.segmentReader.ReadAt(b[:len(b)/2], at)
+	return n, syscall.EIO
+}
+
+func TestWhatCannotBeReadNowIsNotGivenUp(t *testing.T) {
+	data, _ := recordsIn(t, 300) // several chunks
+	s := left(t, data)
+	defer shut(t, s)
+	open := s.store.open
+	for name, fails := range map[string]func(string) (segmentReader, error){
+		"open": func(string) (segmentReader, error) { return nil, syscall.EMFILE },
+		"read": func(name string) (segmentReader, error) {
+			f, err := open(name)
+			return unreadable{f}, err
+		},
+	} {
+		s.store.open = fails
+		var p packet.Packet
+		for range 3 {
+			if found, err := s.Find(someID, 70, &p); found || err == nil {
+				t.Errorf("%s: found %v, %v", name, found, err)
+			}
+		}
+		if st := s.Status(); st.Packets != 300 || st.Lost != 0 || len(segmentsOf(t, s.cfg.Folder)) != 1 {
+			t.Errorf("%s: the status is %+v", name, st)
+		}
+		s.store.open = open
+		wantFound(t, s, someID, 0, 299)
+		s.store.cached = nil
+	}
+}
+
 // failing is a file of which only some bytes can be written.
 type failing struct {
 	*os.File
@@ -312,7 +348,7 @@ func FuzzRecover(f *testing.F) {
 				s.store.cached, s.store.upTo, s.store.cache = c, c.end, data[c.offset:c.end]
 				var p packet.Packet
 				for _, number := range []int64{c.first, c.last} {
-					if !s.store.find(c, number, &p) || p.Number != number || len(p.Payload) == 0 || len(p.Payload) > MaxPayload {
+					if found, err := s.store.find(c, number, &p); !found || err != nil || p.Number != number || len(p.Payload) == 0 || len(p.Payload) > MaxPayload {
 						t.Fatalf("found %+v, want number %d of %+v", p, number, *c)
 					}
 				}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"fmt"
 	"sort"
 
 	"gasso/net/backfill"
@@ -8,18 +9,20 @@ import (
 )
 
 // Find sets p to the kept packet of a publication with the lowest number at or above from; false when
-// there is none. Its payload is borrowed until the next call. One goroutine at a time.
-func (s *Spool) Find(id packet.PublicationID, from int64, p *packet.Packet) bool {
+// there is none. Its payload is borrowed until the next call. After an error the packet is kept still and
+// may be found later. One goroutine at a time.
+func (s *Spool) Find(id packet.PublicationID, from int64, p *packet.Packet) (bool, error) {
 	for {
 		place, at := s.locate(id, from, p)
 		switch place {
 		case nowhere:
-			return false
+			return false, nil
 		case inMemory:
-			return true
+			return true, nil
 		}
-		if s.read(at, p) {
-			return true
+		found, err := s.read(at, p)
+		if found || err != nil {
+			return found, err
 		}
 		from = at.number + 1 // forgotten meanwhile, or damaged
 	}
@@ -69,30 +72,34 @@ func (l *life) keptFrom(from int64) (number int64, ok bool) {
 	return max(from, ranges[at].First), true
 }
 
-// read reads a packet from a file. What should be there and is not is given up.
-func (s *Spool) read(at filed, p *packet.Packet) bool {
+// read reads a packet from a file. What is not there though the file could be read is given up.
+func (s *Spool) read(at filed, p *packet.Packet) (bool, error) {
 	s.files.Lock()
 	defer s.files.Unlock()
 	s.mu.Lock()
 	c := at.life.chunkFrom(at.number)
 	s.mu.Unlock()
 	next := packet.MaxNumber + 1 // the lowest number that is in files
-	switch {
-	case c == nil:
-	case c.first > at.number:
+	if c != nil {
 		next = c.first
-	case s.store.find(c, at.number, p):
-		if p.Number == at.number {
-			return true
+	}
+	if c != nil && c.first <= at.number {
+		found, err := s.store.find(c, at.number, p)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("read kept sound: %w", err)
+		case found && p.Number == at.number:
+			return true, nil
+		case found:
+			next = p.Number
+		default:
+			next = c.last + 1
 		}
-		next = p.Number
-	default:
-		next = c.last + 1
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.giveUpLocked(at.life, backfill.Range{First: at.number, Last: next - 1})
-	return false
+	return false, nil
 }
 
 // giveUpLocked takes numbers for lost that are not in memory either.

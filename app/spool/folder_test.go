@@ -169,6 +169,32 @@ func TestIdentityOutlivesTheProgram(t *testing.T) {
 	}
 }
 
+func TestAnIdentityThatCouldNotBeWrittenIsTriedAgain(t *testing.T) {
+	f := folder(t, t.TempDir())
+	draft := filepath.Join(f.path, identityDraft) // a folder in the way of the file
+	if err := os.Mkdir(draft, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := idle(t, Config{Folder: f})
+	want := Identity{ParticipantID: "p1", ResumeSecret: "s1"}
+	s.SetIdentity(want)
+	w := &writer{}
+	s.look(w, false)
+	if id, err := f.Identity(); err != nil || id != (Identity{}) {
+		t.Errorf("the identity is %+v, %v", id, err)
+	}
+	if err := os.Remove(draft); err != nil {
+		t.Fatal(err)
+	}
+	for range pauseLooks {
+		s.look(w, false)
+	}
+	if id, err := f.Identity(); err != nil || id != want {
+		t.Errorf("later the identity is %+v, %v", id, err)
+	}
+	shut(t, s)
+}
+
 func FuzzIdentity(f *testing.F) {
 	f.Add([]byte(`{"participantId":"p1","resumeSecret":"s","nextGeneration":255}`))
 	f.Add([]byte(`{"nextGeneration":256}`))

@@ -32,8 +32,11 @@ func (s *Spool) SetIdentity(id Identity) {
 	}
 }
 
-// saveIdentity writes it; the caller holds files.
-func (s *Spool) saveIdentity() {
+// saveIdentity writes it, now or when a pause after a failure is over; the caller holds files.
+func (s *Spool) saveIdentity(w *writer, now bool) {
+	if w.identityPause = max(0, w.identityPause-1); w.identityPause > 0 && !now {
+		return
+	}
 	s.mu.Lock()
 	id, changed := s.identity, s.identityNew
 	s.identityNew = false
@@ -43,6 +46,10 @@ func (s *Spool) saveIdentity() {
 	}
 	if err := s.cfg.Folder.setIdentity(id); err != nil {
 		s.cfg.Log.Warn("a restarted program will be somebody new in the room", "error", err)
+		s.mu.Lock()
+		s.identityNew = true
+		s.mu.Unlock()
+		w.identityPause = pauseLooks
 	}
 }
 

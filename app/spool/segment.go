@@ -34,6 +34,7 @@ type store struct {
 	dirty    bool // not synced
 
 	create func(name string) (segmentFile, error)
+	open   func(name string) (segmentReader, error)
 
 	cached *chunk // that cache holds, as long as it was then
 	upTo   int64
@@ -45,6 +46,12 @@ type segmentFile interface {
 	io.WriteCloser
 	Sync() error
 	Truncate(size int64) error
+}
+
+// segmentReader is what a store needs of a file that it reads.
+type segmentReader interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // segment is one file. The last of a store is the one that is written, while store.file is there.
@@ -68,6 +75,7 @@ func newStore(root *os.Root, limit int64) *store {
 	s.create = func(name string) (segmentFile, error) {
 		return root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}
+	s.open = func(name string) (segmentReader, error) { return root.Open(name) }
 	return s
 }
 
@@ -216,40 +224,44 @@ func (l *life) chunkFrom(number int64) *chunk {
 }
 
 // find reads the packet of a chunk with the lowest number at or above from; its payload is borrowed
-// until the next call.
-func (s *store) find(c *chunk, from int64, p *packet.Packet) bool {
-	if !s.fetch(c) {
-		return false
+// until the next call. An error says nothing about what the file holds.
+func (s *store) find(c *chunk, from int64, p *packet.Packet) (bool, error) {
+	if err := s.fetch(c); err != nil {
+		return false, err
 	}
 	for rest := s.cache; ; {
 		body, _, end := nextRecord(rest)
 		if body == nil {
-			return false
+			return false, nil
 		}
 		rest = rest[end:]
 		if readPacket(body, p) && p.Number >= from && p.Publication == c.life.about.Publication {
-			return true
+			return true, nil
 		}
 	}
 }
 
-// fetch brings a chunk into the cache.
-func (s *store) fetch(c *chunk) bool {
+// fetch brings a chunk into the cache: nothing of a file that is gone, less of one that was cut.
+func (s *store) fetch(c *chunk) error {
 	if s.cached == c && s.upTo == c.end {
-		return true
+		return nil
 	}
-	s.cached = nil
-	f, err := s.root.Open(segmentName(c.segment.number))
+	s.cached, s.cache = nil, s.cache[:0]
+	f, err := s.open(segmentName(c.segment.number))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return false
+		return err
 	}
 	defer f.Close()
-	s.cache = slices.Grow(s.cache[:0], int(c.end-c.offset))[:c.end-c.offset]
-	if n, _ := f.ReadAt(s.cache, c.offset); n < len(s.cache) {
-		s.cache = s.cache[:n]
+	s.cache = slices.Grow(s.cache, int(c.end-c.offset))[:c.end-c.offset]
+	n, err := f.ReadAt(s.cache, c.offset)
+	if s.cache = s.cache[:n]; err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	s.cached, s.upTo = c, c.end
-	return true
+	return nil
 }
 
 // overlaps tells whether any number of r is in the set.

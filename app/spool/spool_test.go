@@ -47,11 +47,20 @@ func appendAll(s *Spool, id packet.PublicationID, from, to int64) {
 	}
 }
 
+func mustFind(t *testing.T, s *Spool, id packet.PublicationID, from int64, p *packet.Packet) bool {
+	t.Helper()
+	found, err := s.Find(id, from, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 // found lists the numbers of a publication that the spool gives out, and checks each packet.
 func found(t *testing.T, s *Spool, id packet.PublicationID) (numbers []int64) {
 	t.Helper()
 	var p packet.Packet
-	for from := int64(0); s.Find(id, from, &p); from = p.Number + 1 {
+	for from := int64(0); mustFind(t, s, id, from, &p); from = p.Number + 1 {
 		want := testPacket(id, p.Number)
 		if p.Number < from || p.Publication != id || p.Generation != 7 || p.FirstSample != want.FirstSample ||
 			p.Samples != frame || !bytes.Equal(p.Payload, want.Payload) {
@@ -242,7 +251,7 @@ func TestConcurrentUse(t *testing.T) {
 			running = false
 		default:
 		}
-		for from := int64(0); s.Find(someID, from, &p); from = p.Number + 17 {
+		for from := int64(0); mustFind(t, s, someID, from, &p); from = p.Number + 17 {
 			if !bytes.Equal(p.Payload, testPacket(someID, p.Number).Payload) {
 				t.Fatalf("number %d is damaged", p.Number)
 			}

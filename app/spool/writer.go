@@ -28,6 +28,8 @@ type writer struct {
 	lives  []*life // that the batch describes
 	pause  int     // looks until files are tried again
 	looks  int
+
+	identityPause int // looks until the identity is tried again
 }
 
 // placed is where a packet lies in a batch.
@@ -61,7 +63,7 @@ func (s *Spool) run() {
 func (s *Spool) look(w *writer, all bool) {
 	s.files.Lock()
 	defer s.files.Unlock()
-	s.saveIdentity()
+	s.saveIdentity(w, all)
 	if w.pause = max(0, w.pause-1); w.pause == 0 {
 		problem := s.writeDue(w, all)
 		if problem != "" {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gasso/net/clocksync"
 	"gasso/net/packet"
 )
 
@@ -20,12 +21,13 @@ var (
 
 func roomNS(now time.Time) int64 { return now.UnixNano() }
 
-func roomSample(now time.Time) int64 { return nsSample(roomNS(now)) }
+func roomSample(now time.Time) int64 { return clocksync.SampleAt(roomNS(now)) }
 
 // fakeSpool holds every packet of its publications from begin on, but for what was forgotten.
 type fakeSpool struct {
-	pubs  []packet.PublicationID
-	about map[packet.PublicationID]*fakePublication
+	pubs   []packet.PublicationID
+	about  map[packet.PublicationID]*fakePublication
+	broken error // of each look
 }
 
 type fakePublication struct {
@@ -75,19 +77,22 @@ func (s *fakeSpool) Holdings() (all []Have) {
 	return all
 }
 
-func (s *fakeSpool) Find(id packet.PublicationID, from int64, p *packet.Packet) bool {
+func (s *fakeSpool) Find(id packet.PublicationID, from int64, p *packet.Packet) (bool, error) {
+	if s.broken != nil {
+		return false, s.broken
+	}
 	about := s.about[id]
 	if about == nil {
-		return false
+		return false, nil
 	}
 	ranges := about.held.Ranges()
 	at := about.held.from(from)
 	if at == len(ranges) {
-		return false
+		return false, nil
 	}
 	number := max(from, ranges[at].First)
 	*p = packet.Packet{Number: number, FirstSample: about.sample(number), Samples: frame, Payload: about.payload(number)}
-	return true
+	return true, nil
 }
 
 func (s *fakeSpool) Durable(id packet.PublicationID, r Range) {
@@ -285,7 +290,7 @@ func TestWhatTheProgramCanUseGoesFirstEarliestDeadlineFirst(t *testing.T) {
 	inTime, firstLate := 0, -1
 	before := int64(-1)
 	for i, p := range x.received {
-		deadline := sampleNS(p.FirstSample) + int64(programDelay)
+		deadline := clocksync.NSAt(p.FirstSample) + int64(programDelay)
 		if roomNS(x.arrivals[i]) <= deadline {
 			if firstLate >= 0 && p.Number < x.received[firstLate].Number {
 				continue
@@ -382,5 +387,5 @@ func TestWishesThatAreLostAreRepeated(t *testing.T) {
 	x := outage(t, 2*time.Second, time.Second)
 	x.until("the wish", time.Second, func() bool { return len(x.down) > 0 })
 	x.down = nil
-	x.until("everything", askAgain+5*time.Second, func() bool { return x.books[pubA].arrived.Len() == 400 })
+	x.until("everything", 5*time.Second, func() bool { return x.books[pubA].arrived.Len() == 400 })
 }

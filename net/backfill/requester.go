@@ -2,8 +2,10 @@ package backfill
 
 import (
 	"errors"
+	"slices"
 	"time"
 
+	"gasso/net/clocksync"
 	"gasso/net/packet"
 )
 
@@ -11,7 +13,6 @@ const (
 	askEvery     = 50 * time.Millisecond         // the program's part; the archive's of one publication each
 	settled      = 200 * time.Millisecond        // younger packets may still come by themselves
 	transitSlack = 30 * time.Millisecond         // beside the round trip, until a packet that was asked for is in place
-	askAgain     = 15 * time.Second              // without any packet that was asked for
 	safeEvery    = time.Second                   // what is on disk is told
 	aheadSamples = 12 * 3600 * packet.SampleRate // first samples further ahead of now are lies; room time may begin anew with the server
 	askRanges    = 512                           // in one message
@@ -65,6 +66,8 @@ type Requester struct {
 	turn         int     // whose archive is asked for next
 
 	asked, progress, told time.Time
+	pace                  float64 // packets a second that come,
+	counted               int64   // and how many had come when it was measured
 	tokens                float64
 	refilled              time.Time
 
@@ -77,11 +80,14 @@ type Requester struct {
 
 // held is a publication that the app holds packets of.
 type held struct {
-	have    Have
-	book    Book
-	waiting Set // asked for
-	gone    Set
-	safe    int64 // numbers told to be safe
+	have             Have
+	heard            time.Time // when have was told
+	book             Book
+	waiting          Set // asked for and not answered,
+	program, archive wishes
+	gone             Set
+	safe             int64 // numbers told to be safe
+	complete         bool  // nothing is missing, and all that is safe was told
 }
 
 // NewRequester returns a Requester that waits for a channel.
@@ -171,20 +177,41 @@ func (q *Requester) takeHave(have Have, now time.Time) error {
 	}
 	have.LastSample = min(have.LastSample, q.roomSample(now))
 	if h := q.publications[have.Publication]; h != nil {
-		h.have = have
+		h.have, h.heard, h.complete = have, now, false
 		return nil
 	}
-	if len(q.order) >= maxPublications {
+	if len(q.order) >= maxPublications && !q.makeRoom() {
 		return ErrRefused
 	}
 	book := q.cfg.Open(have)
 	if book == nil {
 		return ErrRefused
 	}
-	h := &held{have: have, book: book}
+	h := &held{have: have, heard: now, book: book}
 	q.publications[have.Publication] = h
 	q.order = append(q.order, h)
 	return nil
+}
+
+// makeRoom drops the complete publication of which nothing was told for the longest time; one that
+// goes on is told again.
+func (q *Requester) makeRoom() bool {
+	var oldest *held
+	for _, h := range q.order {
+		if h.complete && (oldest == nil || h.heard.Before(oldest.heard)) {
+			oldest = h
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	q.drop(oldest)
+	return true
+}
+
+func (q *Requester) drop(h *held) {
+	delete(q.publications, h.have.Publication)
+	q.order = slices.DeleteFunc(q.order, func(other *held) bool { return other == h })
 }
 
 func (q *Requester) takeGone(g *gone) error {
@@ -200,7 +227,7 @@ func (q *Requester) takeGone(g *gone) error {
 			continue // what was not asked for is not missed
 		}
 		q.stats.Gone += r.Len() - notAsked
-		h.waiting.Remove(r)
+		h.answered(r)
 		if len(h.gone.Ranges()) >= openRanges {
 			h.gone.FillOldest()
 		}
@@ -226,7 +253,7 @@ func (q *Requester) takePackets(message []byte, now time.Time) error {
 		case p.FirstSample > latest:
 			lies++
 		default:
-			h.waiting.Remove(Range{p.Number, p.Number})
+			h.answered(Range{p.Number, p.Number})
 			p.Generation = h.have.Generation
 			q.progress = now
 			q.stats.Packets++
@@ -238,12 +265,12 @@ func (q *Requester) takePackets(message []byte, now time.Time) error {
 	return err
 }
 
-func (q *Requester) roomSample(now time.Time) int64 { return nsSample(q.cfg.RoomNS(now)) }
+func (q *Requester) roomSample(now time.Time) int64 { return clocksync.SampleAt(q.cfg.RoomNS(now)) }
 
 // AskAgain has everything asked for once more, since the last message could not be sent.
 func (q *Requester) AskAgain() {
 	for _, h := range q.order {
-		h.waiting.Clear()
+		h.forget()
 		h.safe = 0
 	}
 }
@@ -252,16 +279,13 @@ func (q *Requester) AskAgain() {
 // now. It is called until it returns false, again some 20 ms later, and never while media is out.
 func (q *Requester) Next(roundTrip time.Duration, now time.Time) ([]byte, bool) {
 	q.message = q.message[:0]
-	if now.Sub(q.progress) > askAgain {
-		q.progress = now
-		q.AskAgain()
-	}
 	if q.tellSafe(now) {
 		return q.message, true
 	}
 	if now.Sub(q.asked) < askEvery {
 		return nil, false
 	}
+	q.expire(roundTrip, now)
 	for _, h := range q.order {
 		if q.askProgram(h, roundTrip, now) {
 			return q.message, true
@@ -280,7 +304,7 @@ func (q *Requester) Next(roundTrip time.Duration, now time.Time) ([]byte, bool) 
 // span is all numbers of a publication that should be here by now.
 func (h *held) span(now time.Time, q *Requester) Range {
 	number, sample := h.newest(q.roomSample(now))
-	young := sample + int64(h.have.FrameSamples) - (q.roomSample(now) - timeSamples(settled))
+	young := sample + int64(h.have.FrameSamples) - (q.roomSample(now) - clocksync.SampleAt(int64(settled)))
 	if young > 0 {
 		number -= (young + int64(h.have.FrameSamples) - 1) / int64(h.have.FrameSamples)
 	}
@@ -306,7 +330,7 @@ func (q *Requester) askProgram(h *held, roundTrip time.Duration, now time.Time) 
 		return false
 	}
 	number, sample := h.newest(q.roomSample(now))
-	usable := (sample - (q.roomSample(now) - timeSamples(delay))) / int64(h.have.FrameSamples)
+	usable := (sample - (q.roomSample(now) - clocksync.SampleAt(int64(delay)))) / int64(h.have.FrameSamples)
 	if usable < 0 {
 		return false
 	}
@@ -339,8 +363,13 @@ func (q *Requester) ask(h *held, span Range, program bool, delay time.Duration) 
 		ranges = ranges[len(ranges)-room:] // the older ones may be too late anyway
 	}
 	ranges = ranges[:min(len(ranges), room)]
+	class := &h.archive
+	if program {
+		class = &h.program
+	}
 	for _, r := range ranges {
 		h.waiting.Add(r)
+		class.add(r)
 	}
 	w := want{
 		publication: h.have.Publication, program: program, archive: h.book.Kept(), delay: delay, rate: q.cfg.Rate, ranges: ranges,
@@ -351,8 +380,9 @@ func (q *Requester) ask(h *held, span Range, program bool, delay time.Duration) 
 
 // tellSafe writes what the app may forget, once a second for each publication with news.
 func (q *Requester) tellSafe(now time.Time) bool {
-	if now.Sub(q.told) >= safeEvery {
+	if passed := now.Sub(q.told); passed >= safeEvery {
 		q.told = now
+		q.measure(passed)
 		q.unanswered = append(q.unanswered[:0], q.order...)
 	}
 	for len(q.unanswered) > 0 {
@@ -365,9 +395,13 @@ func (q *Requester) tellSafe(now time.Time) bool {
 			declined = q.addLate(h, now)
 		}
 		if q.a.Empty() || q.a.Len() == h.safe {
+			q.noteComplete(h)
 			continue
 		}
 		h.safe = q.a.Len()
+		for _, r := range q.a.Ranges() {
+			h.answered(r) // the app sends none of them any more
+		}
 		d := durable{publication: h.have.Publication, declined: declined, ranges: q.a.Ranges()}
 		q.message = d.append(q.message)
 		return true
@@ -375,20 +409,25 @@ func (q *Requester) tellSafe(now time.Time) bool {
 	return false
 }
 
+// noteComplete finds out whether all that the app holds is in a, the safe numbers, or gone, and drops a
+// publication that has ended then.
+func (q *Requester) noteComplete(h *held) {
+	for _, r := range h.gone.Ranges() {
+		q.a.Add(r)
+	}
+	h.complete = q.a.Covers(Range{h.have.First, h.have.Last})
+	if h.complete && h.have.Ended {
+		q.drop(h)
+	}
+}
+
 // addLate adds what is too late for the program, where no archive wants it.
 func (q *Requester) addLate(h *held, now time.Time) bool {
 	number, sample := h.newest(q.roomSample(now))
 	frame := int64(h.have.FrameSamples)
-	late := q.roomSample(now) - timeSamples(q.cfg.ProgramDelay)
+	late := q.roomSample(now) - clocksync.SampleAt(int64(q.cfg.ProgramDelay))
 	if young := sample + frame - late; young > 0 {
 		number -= (young + frame - 1) / frame
 	}
 	return q.a.Add(Range{h.have.First, number})
 }
-
-// nsSample is the sample of a room time in ns.
-func nsSample(ns int64) int64 {
-	return ns/int64(time.Second)*packet.SampleRate + ns%int64(time.Second)*packet.SampleRate/int64(time.Second)
-}
-
-func timeSamples(d time.Duration) int64 { return nsSample(int64(d)) }

@@ -3,26 +3,30 @@ package backfill
 import (
 	"time"
 
+	"gasso/net/clocksync"
 	"gasso/net/packet"
 )
 
 const (
-	sendBytes       = 8 << 10                // a message of packets has at most so many,
-	sendLeast       = 1100                   // and grows to that even when less may be sent: one datagram
-	sendBurst       = 100 * time.Millisecond // what was not used of the spare uplink may be used so much later
-	tellEvery       = time.Second            // holdings are looked at
-	tellGrowth      = 5 * time.Second        // a holding that only grows is told again
-	maxLookups      = 512                    // in the spool, for one message
-	maxPublications = 256                    // of one participant
+	sendBytes       = 8 << 10                 // a message of packets has at most so many,
+	sendLeast       = 1100                    // and grows to that even when less may be sent: one datagram
+	sendBurst       = 100 * time.Millisecond  // what was not used of the spare uplink may be used so much later
+	tellEvery       = time.Second             // holdings are looked at
+	tellGrowth      = 5 * time.Second         // a holding that only grows is told again
+	maxLookups      = 512                     // in the spool, for one message
+	maxPublications = 256                     // of one participant,
+	maxEnded        = maxPublications * 3 / 4 // of which have ended, when they are told first
+	passOver        = 64                      // numbers, where the spool cannot be read now; the server asks for them again
+	pauseUnreadable = 200 * time.Millisecond
 )
 
 // Spool is where the app keeps its packets. Find sets p to the packet of the lowest number at or above
-// from and returns false when there is none; its payload may be borrowed until the next call. Durable
-// tells that the server has a range on disk, or will never want it. A Spool is asked from the goroutine
-// that uses the Sender.
+// from and returns false when there is none; its payload may be borrowed until the next call. After an
+// error the packet may be there and is looked for later. Durable tells that the server has a range on
+// disk, or will never want it. A Spool is asked from the goroutine that uses the Sender.
 type Spool interface {
 	Holdings() []Have // oldest publication first
-	Find(id packet.PublicationID, from int64, p *packet.Packet) bool
+	Find(id packet.PublicationID, from int64, p *packet.Packet) (bool, error)
 	Durable(id packet.PublicationID, r Range)
 }
 
@@ -52,6 +56,9 @@ type Sender struct {
 	gone     map[packet.PublicationID]*Set // to be told
 	rate     int                           // bytes a second that the server takes, 0 for any
 
+	held           map[packet.PublicationID]bool // those of holdings, while it is looked through
+	unreadable     bool                          // the spool could not be read now
+	paused         time.Time                     // until then, for that
 	refilled       time.Time
 	spare, archive float64 // bytes that may be sent now
 
@@ -86,6 +93,7 @@ func NewSender(cfg SenderConfig) *Sender {
 // Opened starts over on a new channel: what was under way on the one before may be lost, so that the
 // server asks anew.
 func (s *Sender) Opened() {
+	s.held = make(map[packet.PublicationID]bool)
 	s.told = make(map[packet.PublicationID]telling)
 	s.asked = make(map[packet.PublicationID]*asked)
 	s.gone = make(map[packet.PublicationID]*Set)
@@ -134,7 +142,10 @@ func (s *Sender) takeWant(w *want) {
 	a := s.asked[w.publication]
 	if a == nil {
 		if len(s.asked) >= maxPublications {
-			return
+			s.forgetAnswered()
+		}
+		if len(s.asked) >= maxPublications {
+			return // asked for again
 		}
 		a = &asked{}
 		s.asked[w.publication] = a
@@ -172,12 +183,15 @@ func (s *Sender) Next(spare int, now time.Time) ([]byte, bool) {
 	s.message = s.message[:0]
 	switch {
 	case s.tellHave(now), s.tellGone():
-	case s.spare <= 0:
+	case s.spare <= 0, now.Before(s.paused):
 		return nil, false
 	case s.sendProgram(now):
 	case s.archive > 0 && s.sendArchive():
 		s.archive -= float64(len(s.message))
 	default:
+		if s.unreadable {
+			s.unreadable, s.paused = false, now.Add(pauseUnreadable)
+		}
 		return nil, false
 	}
 	s.spare -= float64(len(s.message))
@@ -205,11 +219,12 @@ func (s *Sender) tellHave(now time.Time) bool {
 	if s.looked.IsZero() || now.Sub(s.looked) >= tellEvery {
 		s.looked = now
 		s.holdings = s.cfg.Spool.Holdings()
+		s.forgetTold()
 	}
 	for _, have := range s.holdings {
 		was, known := s.told[have.Publication]
 		news := !known || was.have.Ended != have.Ended
-		if !news && (was.have == have || now.Sub(was.at) < tellGrowth) || !known && len(s.told) >= maxPublications {
+		if !news && (was.have == have || now.Sub(was.at) < tellGrowth) || !known && len(s.told) >= mostTold(have) {
 			continue
 		}
 		s.told[have.Publication] = telling{have, now}
@@ -217,6 +232,36 @@ func (s *Sender) tellHave(now time.Time) bool {
 		return true
 	}
 	return false
+}
+
+// mostTold is how many publications may be told before one: some place is left for what goes on.
+func mostTold(have Have) int {
+	if have.Ended {
+		return maxEnded
+	}
+	return maxPublications
+}
+
+// forgetTold makes place for others where nothing of a publication is held any more.
+func (s *Sender) forgetTold() {
+	clear(s.held)
+	for _, have := range s.holdings {
+		s.held[have.Publication] = true
+	}
+	for id := range s.told {
+		if !s.held[id] {
+			delete(s.told, id)
+		}
+	}
+}
+
+// forgetAnswered makes place where nothing is asked for any more.
+func (s *Sender) forgetAnswered() {
+	for id, a := range s.asked {
+		if a.program.Empty() && a.archive.Empty() {
+			delete(s.asked, id)
+		}
+	}
 }
 
 // tellGone writes what was asked for and is not held.
@@ -253,7 +298,13 @@ func (s *Sender) first(id packet.PublicationID, wanted *Set, p *packet.Packet, l
 		*lookups--
 		r := wanted.Ranges()[0]
 		*p = packet.Packet{}
-		held := s.cfg.Spool.Find(id, r.First, p) && p.Number >= r.First
+		held, err := s.cfg.Spool.Find(id, r.First, p)
+		if err != nil {
+			wanted.Remove(Range{r.First, min(r.Last, r.First+passOver-1)})
+			s.unreadable, *lookups = true, 0
+			return false
+		}
+		held = held && p.Number >= r.First
 		if held && p.Number <= r.Last && sendable(p) {
 			if p.Number > r.First {
 				missing := Range{r.First, p.Number - 1}
@@ -282,7 +333,7 @@ func (s *Sender) sendProgram(now time.Time) bool {
 	for id, a := range s.asked {
 		var p packet.Packet
 		for s.first(id, &a.program, &p, &lookups) {
-			until := sampleNS(p.FirstSample) + int64(a.delay)
+			until := clocksync.NSAt(p.FirstSample) + int64(a.delay)
 			if until <= room {
 				a.demote(p.Number)
 				continue
@@ -343,9 +394,4 @@ func (s *Sender) pack(id packet.PublicationID, wanted *Set) (packets int64) {
 	}
 	s.message = k.message
 	return packets
-}
-
-// sampleNS is the room time of a sample in ns.
-func sampleNS(sample int64) int64 {
-	return sample/packet.SampleRate*int64(time.Second) + sample%packet.SampleRate*int64(time.Second)/packet.SampleRate
 }

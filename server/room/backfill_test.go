@@ -55,14 +55,14 @@ func (k *keptSound) Holdings() (all []backfill.Have) {
 	return all
 }
 
-func (k *keptSound) Find(id packet.PublicationID, from int64, p *packet.Packet) bool {
+func (k *keptSound) Find(id packet.PublicationID, from int64, p *packet.Packet) (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if from >= int64(len(k.sound[id])) {
-		return false
+		return false, nil
 	}
 	*p = k.sound[id][from]
-	return true
+	return true, nil
 }
 
 func (k *keptSound) Durable(id packet.PublicationID, r backfill.Range) {

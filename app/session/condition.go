@@ -7,10 +7,7 @@ import (
 	"gasso/audio/device"
 )
 
-const (
-	lateDevice = 40 * time.Millisecond // a callback later than that is worth a word
-	backShown  = 8 * time.Second
-)
+const backShown = 8 * time.Second
 
 // What is said of a device; the window translates each sentence.
 const (
@@ -18,11 +15,9 @@ const (
 	microphoneSilent  = "The microphone delivers silence: is it muted or switched off?"
 	microphoneStandIn = "Your microphone is gone; the default one stands in until it returns."
 	microphoneBack    = "Your microphone is back."
-	microphoneLate    = "The microphone delivers late at times, so the others may hear gaps."
 	outputStopped     = "The loudspeaker stopped; trying again."
 	outputStandIn     = "Your loudspeaker is gone; the default one stands in until it returns."
 	outputBack        = "Your loudspeaker is back."
-	outputLate        = "The loudspeaker asks late at times, so you may hear gaps."
 )
 
 // condition watches how a device does, from one snapshot to the next. It is safe for concurrent use.
@@ -40,13 +35,23 @@ func (c *condition) begin(hardware bool) {
 	c.hardware, c.stoodIn, c.back = hardware, false, time.Time{}
 }
 
+// ofHardware is a lateness if it is that of a sound device, else 0.
+func (c *condition) ofHardware(late time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.hardware {
+		return 0
+	}
+	return late
+}
+
 // microphone says what is wrong with a microphone, and the news that it is back; each is empty when there
 // is nothing to say.
 func (c *condition) microphone(s device.Stats, now time.Time) (problem, news string) {
 	if c.watch(s, now) {
 		news = microphoneBack
 	}
-	return c.words(s, microphoneStopped, microphoneStandIn, microphoneSilent, microphoneLate), news
+	return c.words(s, microphoneStopped, microphoneStandIn, microphoneSilent), news
 }
 
 // output says the same of a loudspeaker.
@@ -55,7 +60,7 @@ func (c *condition) output(s device.Stats, now time.Time) (problem, news string)
 	if c.watch(s, now) {
 		news = outputBack
 	}
-	return c.words(s, outputStopped, outputStandIn, "", outputLate), news
+	return c.words(s, outputStopped, outputStandIn, ""), news
 }
 
 // watch notices when the device that was asked for takes over again, and tells whether that is news now.
@@ -71,7 +76,7 @@ func (c *condition) watch(s device.Stats, now time.Time) bool {
 	return c.hardware && !s.Dead && !s.Fallback && !c.back.IsZero() && now.Sub(c.back) < backShown
 }
 
-func (c *condition) words(s device.Stats, stopped, standIn, silent, late string) string {
+func (c *condition) words(s device.Stats, stopped, standIn, silent string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -85,8 +90,6 @@ func (c *condition) words(s device.Stats, stopped, standIn, silent, late string)
 		return standIn
 	case s.Silent:
 		return silent
-	case s.WorstLateness > lateDevice:
-		return late
 	}
 	return ""
 }

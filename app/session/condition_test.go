@@ -17,7 +17,6 @@ func TestConditionOfADeviceInWords(t *testing.T) {
 	}{
 		"all is well":     {{0, device.Stats{}, ""}},
 		"silence":         {{0, silent, microphoneSilent}, {time.Second, device.Stats{}, ""}},
-		"late":            {{0, device.Stats{WorstLateness: lateDevice + 1}, microphoneLate}, {time.Second, device.Stats{WorstLateness: lateDevice}, ""}},
 		"never there":     {{0, gone, microphoneStandIn}},
 		"silent stand-in": {{0, device.Stats{Fallback: true, Silent: true}, microphoneStandIn + " " + microphoneSilent}},
 		"gone and back": {
@@ -44,7 +43,13 @@ func TestConditionOfADeviceInWords(t *testing.T) {
 	if problem, news := c.output(device.Stats{Silent: true}, start); problem+news != "" {
 		t.Errorf("another loudspeaker begins with %q", problem+news)
 	}
+	if got := c.ofHardware(time.Second); got != time.Second {
+		t.Errorf("a sound device is late by %v", got)
+	}
 	c.begin(false)
+	if got := c.ofHardware(time.Second); got != 0 {
+		t.Errorf("a file is late by %v", got)
+	}
 	for want, stats := range map[string]device.Stats{"": silent, microphoneStopped: {Dead: true}} {
 		if got, _ := c.microphone(stats, start); got != want {
 			t.Errorf("of silence from a file: %q, want %q", got, want)

@@ -164,14 +164,18 @@ func (s *Session) note(m signaling.Message) {
 }
 
 func (s *Session) onClosed(m *signaling.Closed) error {
+	said := ""
 	switch m.Reason {
-	case "removed":
+	case signaling.ClosedDrain, signaling.ClosedShutdown:
+		said = serverRestarting
+	case signaling.ClosedRemoved:
 		return &signaling.Error{Code: signaling.CodeForbidden, Message: "You were removed from the room.", Next: "Ask the host for a new invite.", Fatal: true}
-	case "replaced":
+	case signaling.ClosedReplaced:
 		return &signaling.Error{Code: signaling.CodeForbidden, Message: "Somebody joined with your identity from another place.", Next: "Join again there or here.", Fatal: true}
 	}
 	return &pause{
 		text:  fmt.Sprintf("server closed the connection: %s %s", m.Reason, m.Text),
+		said:  said,
 		after: time.Duration(m.ReconnectAfterMS) * time.Millisecond,
 	}
 }

@@ -20,13 +20,16 @@ type Finding struct {
 // FindingKind is what is wrong.
 type FindingKind string
 
-// What can be wrong. Own is about this side, Their about a performer's. What is wrong with a device here,
-// and that the network carries too little, is said where it is noticed.
+// What can be wrong. Own is about this side, Their about a performer's. That a device is gone, and that
+// the network carries too little, is said where it is noticed.
 const (
 	OwnUnheard   FindingKind = "own_unheard"    // the server gets nothing from here
 	OwnUpload    FindingKind = "own_upload"     // loses packets on every way
 	OwnDownload  FindingKind = "own_download"   // packets of everybody are lost
-	OwnLate      FindingKind = "own_late"       // packets of everybody come late: the network or computer here
+	OwnLate      FindingKind = "own_late"       // packets of everybody come late, and this computer does not: the network here
+	OwnComputer  FindingKind = "own_computer"   // packets of everybody come late, and so does what else this computer is to do
+	OwnCapture   FindingKind = "own_microphone" // delivers late
+	OwnRender    FindingKind = "own_loudspeaker"
 	TheirUnheard FindingKind = "their_unheard"  // nobody gets anything from them
 	TheirUpload  FindingKind = "their_upload"   // their packets are lost on every way
 	TheirDown    FindingKind = "their_download" // loses what the server sends them
@@ -38,6 +41,7 @@ const (
 const (
 	lossyRatio  = 0.02                  // of packets, that is worth a word
 	lateNeed    = 40 * time.Millisecond // of delay that a path needs
+	lateDevice  = 40 * time.Millisecond // a callback later than that is worth a word
 	calmNeed    = 15 * time.Millisecond // so little needs the path of a network that does well
 	lossLook    = 5 * time.Second       // over which losses are counted
 	reportFresh = 8 * time.Second       // as long a report of the server counts
@@ -74,10 +78,13 @@ type theirFigures struct {
 // figures are what a diagnosis is made from.
 type figures struct {
 	publishing  bool
-	uplinkShort bool       // that is said already, and explains loss
-	downShort   bool       // likewise
-	busy        bool       // this computer, which is said, too, and explains what is late
-	server      serverView // of this side
+	uplinkShort bool          // that is said already, and explains loss
+	downShort   bool          // likewise
+	busy        bool          // this computer, which is said, too, and explains what is late
+	stalled     time.Duration // the worst that anything came late on this computer
+	captureLate time.Duration // that the microphone did, if it is a sound device
+	renderLate  time.Duration // likewise the loudspeaker
+	server      serverView    // of this side
 	others      []theirFigures
 }
 
@@ -104,10 +111,21 @@ func diagnoseOwn(f *figures) (found []Finding) {
 	if ratio, ok := f.ownUpload(); ok && !f.uplinkShort {
 		found = append(found, Finding{Kind: OwnUpload, LostRatio: ratio})
 	}
+	late, everybody := f.everybodyLate()
+	everybody = everybody && !f.busy
 	if ratio, ok := f.ownDownload(); ok && !f.downShort {
 		found = append(found, Finding{Kind: OwnDownload, LostRatio: ratio})
-	} else if late, ok := f.everybodyLate(); ok && !f.busy {
+	} else if everybody && f.stalled <= lateDevice {
 		found = append(found, Finding{Kind: OwnLate, Late: late})
+	}
+	if everybody && f.stalled > lateDevice { // the devices' lateness has the same cause
+		return append(found, Finding{Kind: OwnComputer, Late: f.stalled})
+	}
+	if f.captureLate > lateDevice {
+		found = append(found, Finding{Kind: OwnCapture, Late: f.captureLate})
+	}
+	if f.renderLate > lateDevice {
+		found = append(found, Finding{Kind: OwnRender, Late: f.renderLate})
 	}
 	return found
 }
@@ -187,7 +205,7 @@ func diagnoseTheirs(f *figures, o *theirFigures, own map[FindingKind]bool) (Find
 		return Finding{Kind: TheirUpload, LostRatio: o.server.up}, true
 	case !own[OwnDownload] && !f.downShort && o.direct.lossy() && (!o.forwarded.known || o.forwarded.clean()):
 		return Finding{Kind: BetweenLost, LostRatio: o.direct.ratio}, true
-	case !own[OwnLate] && !f.busy && o.need >= lateNeed && !o.direct.lossy() && !o.forwarded.lossy() && f.anybodyCalm(o.id):
+	case !own[OwnLate] && !own[OwnComputer] && !f.busy && o.need >= lateNeed && !o.direct.lossy() && !o.forwarded.lossy() && f.anybodyCalm(o.id):
 		return Finding{Kind: TheirDevice, Late: o.need}, true
 	case o.server.known && o.server.down >= lossyRatio:
 		return Finding{Kind: TheirDown, LostRatio: o.server.down}, true
@@ -300,14 +318,18 @@ func (p *performer) figures(now time.Time) theirFigures {
 	return o
 }
 
-// findingsLocked is the diagnosis of this moment; none while there is no connection to the server, which
-// the problem says.
-func (s *Session) findingsLocked(snap *Snapshot) []Finding {
-	if s.state != StateJoined {
-		return nil
+// findingsLocked is the diagnosis of this moment, and what it was made from. While there is no connection
+// to the server, which the problem says, it is about devices alone.
+func (s *Session) findingsLocked(snap *Snapshot) ([]Finding, figures) {
+	self := &snap.Self
+	var f figures
+	if s.state == StateJoined {
+		f = s.figuresLocked(snap.At)
+		f.uplinkShort, f.downShort = self.Network.LimitedBy != "", self.Network.Receiving != ReceivesAll
+		f.busy = self.Governor.Reason != ""
 	}
-	f := s.figuresLocked(snap.At)
-	f.uplinkShort, f.downShort = snap.Self.Network.LimitedBy != "", snap.Self.Network.Receiving != ReceivesAll
-	f.busy = snap.Self.Governor.Reason != ""
-	return diagnose(f)
+	f.captureLate = s.microphone.condition.ofHardware(self.CaptureLate)
+	f.renderLate = s.playout.condition.ofHardware(self.RenderLate)
+	f.stalled = max(self.CaptureLate, self.RenderLate, self.Governor.Load.Late)
+	return diagnose(f), f
 }

@@ -70,6 +70,11 @@ func TestDiagnosisNamesTheSide(t *testing.T) {
 			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond }), well("b", nil)}}, []found{{TheirDevice, "a"}}},
 		{"everybody is late", figures{others: []theirFigures{
 			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond }), well("b", func(o *theirFigures) { o.need = 60 * time.Millisecond })}}, []found{{OwnLate, ""}}},
+		{"everybody is late since this computer stumbles", figures{stalled: 90 * time.Millisecond, captureLate: 90 * time.Millisecond, others: []theirFigures{
+			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond }), well("b", func(o *theirFigures) { o.need = 60 * time.Millisecond })}}, []found{{OwnComputer, ""}}},
+		{"the own microphone is late", figures{stalled: 90 * time.Millisecond, captureLate: 90 * time.Millisecond, others: []theirFigures{well("a", nil)}}, []found{{OwnCapture, ""}}},
+		{"the own loudspeaker is late, and there is no server", figures{stalled: 90 * time.Millisecond, renderLate: 90 * time.Millisecond}, []found{{OwnRender, ""}}},
+		{"devices are late as they may be", figures{stalled: lateDevice, renderLate: lateDevice, captureLate: lateDevice}, nil},
 		{"everybody is late since this computer is busy", figures{busy: true, others: []theirFigures{
 			well("a", func(o *theirFigures) { o.need = 80 * time.Millisecond }), well("b", func(o *theirFigures) { o.need = 60 * time.Millisecond })}}, nil},
 		{"one is late and nobody else is there", figures{others: []theirFigures{
@@ -82,6 +87,12 @@ func TestDiagnosisNamesTheSide(t *testing.T) {
 			got = append(got, found{f.Kind, f.ParticipantID})
 			if (f.ParticipantID != "") != (f.Name != "") {
 				t.Errorf("%s: %+v", c.name, f)
+			}
+			switch f.Kind {
+			case OwnCapture, OwnRender, OwnComputer:
+				if f.Late != 90*time.Millisecond {
+					t.Errorf("%s: late by %v", c.name, f.Late)
+				}
 			}
 		}
 		if !slices.Equal(got, c.want) {

@@ -339,6 +339,7 @@ func (m *microphone) describe(self *Self) (problem string) {
 		stats := m.source.Stats()
 		self.InputName, self.Overruns = m.source.Info().Name, stats.Overruns
 		self.InvalidSamples, self.Reopens = self.InvalidSamples+stats.Invalid, self.Reopens+stats.Reopens
+		self.CaptureLate = stats.WorstLateness
 		problem, self.News = m.condition.microphone(stats, time.Now())
 	}
 	if m.mic != nil {

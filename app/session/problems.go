@@ -12,6 +12,13 @@ const (
 	refusalShown = 8 * time.Second
 )
 
+// What is said of the connection to the server; the window translates each sentence.
+const (
+	serverAway       = "The server cannot be reached."
+	serverLost       = "The connection to the server was lost."
+	serverRestarting = "The server is being restarted."
+)
+
 // problems are what is wrong now. Each belongs to one part, which takes it back.
 type problems struct {
 	connection string // until the next join
@@ -48,6 +55,7 @@ const longestPause = 30 * time.Second
 // pause is the end of a connection that is to be made again, and when.
 type pause struct {
 	text  string
+	said  string // for the performer; empty says that the connection was lost
 	after time.Duration
 }
 
@@ -78,14 +86,17 @@ func worthRetrying(e *signaling.Error) bool {
 // problemOf puts an error into words for the performer.
 func problemOf(err error) string {
 	var refusal *signaling.Error
+	var paused *pause
 	switch {
 	case err == nil:
 		return ""
+	case errors.As(err, &paused) && paused.said != "":
+		return paused.said
 	case errors.As(err, &refusal):
 		return refusal.Error()
 	case errors.Is(err, errDial):
-		return "The server cannot be reached."
+		return serverAway
 	default:
-		return "The connection to the server was lost."
+		return serverLost
 	}
 }

@@ -21,6 +21,8 @@ func TestProblemOfPutsErrorsIntoWords(t *testing.T) {
 		{fmt.Errorf("join: %w", refusal), "The invite has expired. Ask the host for a new one."},
 		{errors.Join(errDial, io.ErrUnexpectedEOF), "The server cannot be reached."},
 		{errors.Join(errDial, &signaling.Error{Message: "The server is full."}), "The server is full."},
+		{fmt.Errorf("serve: %w", &pause{text: "closed", said: serverRestarting}), "The server is being restarted."},
+		{&pause{text: "closed"}, "The connection to the server was lost."},
 		{io.EOF, "The connection to the server was lost."},
 	} {
 		if got := problemOf(c.err); got != c.want {

@@ -28,7 +28,7 @@ func (s *Session) Snapshot() Snapshot {
 			snap.Performers = append(snap.Performers, s.describeLocked(s.performers[id], snap.At))
 		}
 	}
-	snap.Findings = s.findingsLocked(&snap)
+	snap.Findings, snap.figures = s.findingsLocked(&snap)
 	snap.OnAir = OnAir{
 		Live: s.onAir.Live, ListenerURL: s.onAir.ListenerURL, Listeners: s.onAir.Listeners,
 		Problem: s.onAir.Problem, ProgramLevel: s.levelLocked(""),
@@ -167,6 +167,7 @@ func (p *playout) describe(self *Self) (problem string) {
 	}
 	stats := render.Stats()
 	self.OutputName, self.Underruns, self.RenderLatency = render.Info().Name, stats.Underruns, p.latency()
+	self.RenderLate = stats.WorstLateness
 	self.InvalidSamples += stats.Invalid
 	self.Reopens += stats.Reopens
 	problem, news := p.condition.output(stats, time.Now())

@@ -17,6 +17,8 @@ type Snapshot struct {
 	ClockDirect bool  // room time comes on the data channel, not in signaling
 	RoomNS      int64 // room time at At; 0 while it is unknown
 	ServerRTT   time.Duration
+
+	figures figures // that the findings were made from
 }
 
 // State is how the session stands with the server.
@@ -50,10 +52,12 @@ type Self struct {
 	EncoderBitrate int           // bit/s
 	CaptureLatency time.Duration // device period, processing and encoder look-ahead
 	RenderLatency  time.Duration
-	Underruns      int64 // of the loudspeaker
-	Overruns       int64 // of the microphone
-	InvalidSamples int64 // that the devices delivered, not numbers or infinite; silence stood in for them
-	Reopens        int64 // times the devices had to be opened again
+	CaptureLate    time.Duration // by which a callback of the microphone came late at worst, in the last 5 to 10 s
+	RenderLate     time.Duration // likewise of the loudspeaker
+	Underruns      int64         // of the loudspeaker
+	Overruns       int64         // of the microphone
+	InvalidSamples int64         // that the devices delivered, not numbers or infinite; silence stood in for them
+	Reopens        int64         // times the devices had to be opened again
 	Monitor        Monitor
 	Governor       Governor
 	Spool          Spool

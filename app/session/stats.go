@@ -34,6 +34,8 @@ type statsLine struct {
 	MemoryBytes    int64   `json:"memory_bytes"`
 	CaptureMS      float64 `json:"capture_latency_ms"`
 	RenderMS       float64 `json:"render_latency_ms"`
+	CaptureLateMS  float64 `json:"capture_late_ms"`
+	RenderLateMS   float64 `json:"render_late_ms"`
 	BitrateBPS     int     `json:"bitrate_bps"`
 	Underruns      int64   `json:"underruns"`
 	OverrunSamples int64   `json:"overrun_samples"`
@@ -60,6 +62,7 @@ type statsLine struct {
 
 	statsSpool
 	statsNetwork
+	statsServerView
 
 	Performers []statsPerforms `json:"performers"`
 	Findings   []statsFinding  `json:"findings"`
@@ -100,6 +103,9 @@ type statsPerforms struct {
 	RepairedRatio  float64 `json:"repaired_ratio"`
 	Retransmitted  int64   `json:"retransmitted"`
 	PeakDB         float64 `json:"peak_db"`
+
+	statsServerView
+	statsPaths
 }
 
 // Write adds one line.
@@ -112,7 +118,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 	line := statsLine{
 		At: s.At.UTC().Format(time.RFC3339Nano), State: s.State, Problem: s.Problem, Room: s.Room, ParticipantID: s.Self.ID,
 		ServerRTTMS: inMS(s.ServerRTT), ClockReady: s.ClockReady, ClockDirect: s.ClockDirect, RoomTimeNS: s.RoomNS, CPUPercent: usage.CPUPercent, MemoryBytes: usage.MemoryBytes,
-		CaptureMS: inMS(s.Self.CaptureLatency), RenderMS: inMS(s.Self.RenderLatency), BitrateBPS: s.Self.EncoderBitrate,
+		CaptureMS: inMS(s.Self.CaptureLatency), RenderMS: inMS(s.Self.RenderLatency), CaptureLateMS: inMS(s.Self.CaptureLate), RenderLateMS: inMS(s.Self.RenderLate), BitrateBPS: s.Self.EncoderBitrate,
 		Underruns: s.Self.Underruns, OverrunSamples: s.Self.Overruns, Muted: s.Self.Muted,
 		InvalidSamples: s.Self.InvalidSamples, DeviceReopens: s.Self.Reopens,
 		PeakDB: s.Self.Level.PeakDB, OutputPeakDB: s.Self.OutputLevel.PeakDB, OnAir: s.OnAir.Live,
@@ -122,13 +128,14 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 		MachinePercent: load.MachinePercent, CaptureRatio: load.CaptureRatio, PlayoutRatio: load.PlayoutRatio,
 		LateMS: inMS(load.Late), MemoryLimitBytes: load.MemoryLimitBytes,
 		statsSpool:   newStatsSpool(s.Self.Spool),
-		statsNetwork: newStatsNetwork(&s.Self.Network),
-		Performers:   make([]statsPerforms, 0, len(s.Performers)), Findings: make([]statsFinding, 0, len(s.Findings)),
+		statsNetwork: newStatsNetwork(&s.Self.Network), statsServerView: newStatsServerView(s.figures.server),
+		Performers: make([]statsPerforms, 0, len(s.Performers)), Findings: make([]statsFinding, 0, len(s.Findings)),
 	}
 	for _, f := range s.Findings {
 		line.Findings = append(line.Findings, statsFinding{Kind: f.Kind, ParticipantID: f.ParticipantID, LostRatio: f.LostRatio, LateMS: inMS(f.Late)})
 	}
 	for _, p := range s.Performers {
+		seen := s.figures.of(p.ID)
 		line.Performers = append(line.Performers, statsPerforms{
 			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Forwarded: p.Link.Forwarded,
 			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), CurrentDelayMS: inMS(p.CurrentDelay), ConcealedRatio: p.ConcealedRatio,
@@ -138,7 +145,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 			PacketsUnused: p.Link.PacketsUnusable, BadFeedback: p.Link.BadFeedback,
 			RedDepth: p.Link.RedundantDepth, RedSpread: p.Link.RedundantSpread,
 			RepairedRatio: p.Link.RepairedRatio, Retransmitted: p.Link.Retransmitted,
-			PeakDB: p.Level.PeakDB,
+			PeakDB: p.Level.PeakDB, statsServerView: newStatsServerView(seen.server), statsPaths: newStatsPaths(seen),
 		})
 	}
 	return line

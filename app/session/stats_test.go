@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +19,7 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 		At: time.Date(2030, 1, 2, 3, 4, 5, 600_000_000, time.UTC), State: StateJoined, Problem: "None.", Room: "demo",
 		Self: Self{
 			ID: "p1", Muted: true, Level: Level{-12, -15}, OutputLevel: Level{-6, -9}, EncoderBitrate: 96000,
-			CaptureLatency: 12345 * time.Microsecond, RenderLatency: 7500 * time.Microsecond, Underruns: 1, Overruns: 2, InvalidSamples: 3, Reopens: 4,
+			CaptureLatency: 12345 * time.Microsecond, RenderLatency: 7500 * time.Microsecond, CaptureLate: 41 * time.Millisecond, RenderLate: 2 * time.Millisecond, Underruns: 1, Overruns: 2, InvalidSamples: 3, Reopens: 4,
 			Governor: Governor{
 				Step: 5, Reason: ReasonCPULimit, Said: "Less.", NoiseOff: true, Mode: ModeSafe,
 				Load: Load{
@@ -34,7 +37,10 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6, PacketsUnusable: 7, BadFeedback: 8},
 		}},
 		Findings: []Finding{{Kind: TheirUpload, ParticipantID: "p2", Name: "Ben", LostRatio: 0.04}},
-		OnAir:    OnAir{Live: true}, ClockReady: true, ClockDirect: true, RoomNS: 1_800_000_000_000_000_123, ServerRTT: 2500 * time.Microsecond,
+		figures: figures{server: seen(0.03, 0.01), others: []theirFigures{{
+			id: "p2", direct: loses(0.04), forwarded: loses(0.05), need: 9 * time.Millisecond, server: serverView{known: true, up: 0.04},
+		}}},
+		OnAir: OnAir{Live: true}, ClockReady: true, ClockDirect: true, RoomNS: 1_800_000_000_000_000_123, ServerRTT: 2500 * time.Microsecond,
 	}
 	got, err := json.MarshalIndent(newStatsLine(snap, procstat.Usage{CPUPercent: 1.5, MemoryBytes: 1 << 20}), "", "  ")
 	if err != nil {
@@ -46,6 +52,63 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 	}
 	if string(got)+"\n" != string(want) {
 		t.Errorf("the line is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestDevelopmentDocumentTellsEachFieldOfTheStatistics looks for each field in the table of
+// docs/development.md, and for each row of the table among the fields.
+func TestDevelopmentDocumentTellsEachFieldOfTheStatistics(t *testing.T) {
+	document, err := os.ReadFile("../../docs/development.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, list := map[string]bool{}, ""
+	name := regexp.MustCompile("`([a-z0-9_]+)`")
+	_, table, _ := strings.Cut(string(document), "--stats FILE` writes")
+	table, _, _ = strings.Cut(table, "|\n\n")
+	for line := range strings.Lines(table) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		rest, nested := strings.CutPrefix(cell, "... ") // of the objects in the list above
+		for _, found := range name.FindAllStringSubmatch(rest, -1) {
+			if nested {
+				told[list+found[1]] = true
+				continue
+			}
+			told[found[1]] = true
+			list = found[1] + "."
+		}
+	}
+	fields := map[string]bool{}
+	fieldsOf(reflect.TypeFor[statsLine](), "", fields)
+	for field := range fields {
+		if !told[field] {
+			t.Errorf("docs/development.md does not tell of %s", field)
+		}
+	}
+	for field := range told {
+		if !fields[field] {
+			t.Errorf("docs/development.md tells of %s, which is not written", field)
+		}
+	}
+	if len(fields) < 80 {
+		t.Errorf("found only %d fields: the search is broken", len(fields))
+	}
+}
+
+// fieldsOf collects the names of a struct's fields in JSON, those of lists of objects behind the list's.
+func fieldsOf(t reflect.Type, list string, fields map[string]bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous:
+			fieldsOf(f.Type, list, fields)
+		case f.Type.Kind() == reflect.Slice:
+			fields[list+tag] = true
+			fieldsOf(f.Type.Elem(), tag+".", fields)
+		default:
+			fields[list+tag] = true
+		}
 	}
 }
 

@@ -31,6 +31,12 @@ func findingText(w *words, f session.Finding) string {
 		return w.say("finding.own.download", "percent", lost)
 	case session.OwnLate:
 		return w.say("finding.own.late", "ms", late)
+	case session.OwnComputer:
+		return w.say("finding.own.computer", "ms", late)
+	case session.OwnCapture:
+		return w.say("finding.own.microphone", "ms", late)
+	case session.OwnRender:
+		return w.say("finding.own.loudspeaker", "ms", late)
 	}
 	return theirText(w, f, lost, late)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var everyFinding = []session.FindingKind{
-	session.OwnUnheard, session.OwnUpload, session.OwnDownload, session.OwnLate,
+	session.OwnUnheard, session.OwnUpload, session.OwnDownload, session.OwnLate, session.OwnComputer, session.OwnCapture, session.OwnRender,
 	session.TheirUnheard, session.TheirUpload, session.TheirDown, session.TheirDevice, session.BetweenLost, session.BetweenDead,
 }
 

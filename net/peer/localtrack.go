@@ -61,15 +61,16 @@ type localTrack struct {
 	protection atomic.Int32 // depth and spread
 	mostCopies atomic.Int32 // what the uplink leaves room for
 	resting    atomic.Bool  // nothing is sent
-	declined   atomic.Int64 // nor until then, in nanoseconds; 0: the receiver wants packets
+	declined   atomic.Int64 // nor until then, in nanoseconds since made; 0: the receiver wants packets
 	requests   chan request // what finds it full is dropped: it will be asked for again
 	now        func() time.Time
+	made       time.Time // with a monotonic reading: a wall clock that is set must not silence a track
 }
 
 func newLocalTrack(p *Publisher, l *Link) *localTrack {
 	t := &localTrack{
 		publisher: p, link: l,
-		requests: make(chan request, requestQueue), now: time.Now,
+		requests: make(chan request, requestQueue), now: time.Now, made: time.Now(),
 	}
 	t.mostCopies.Store(copiesOfApps)
 	if l.cfg.LocalID == signaling.ServerID {

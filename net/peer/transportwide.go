@@ -180,7 +180,7 @@ func (t *localTrack) idle() bool {
 		return true
 	}
 	until := t.declined.Load()
-	return until != 0 && t.now().UnixNano() < until
+	return until != 0 && int64(t.now().Sub(t.made)) < until
 }
 
 // decline follows the wish of a receiver to do without the track for some milliseconds.
@@ -193,7 +193,7 @@ func (t *localTrack) decline(data []byte, now time.Time) bool {
 		t.declined.Store(0)
 		return true
 	}
-	t.declined.Store(now.Add(min(wish, longestDecline)).UnixNano())
+	t.declined.Store(int64(now.Sub(t.made) + min(wish, longestDecline)))
 	return true
 }
 

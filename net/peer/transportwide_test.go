@@ -3,6 +3,7 @@ package peer
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
@@ -115,4 +116,28 @@ func TestStampingAndTellingAllocateLittle(t *testing.T) {
 	if track.link.Congestion() == nil {
 		t.Error("nothing was numbered")
 	}
+}
+
+// Whoever declines a track says for how long, whatever happens to this side's wall clock meanwhile.
+func TestADeclineEndsAlthoughTheWallClockIsSetBack(t *testing.T) {
+	track := newLocalTrack(NewPublisher("anna"), &Link{})
+	declined := time.Now()
+	track.now = func() time.Time { return setBack(declined.Add(4 * time.Second)) }
+	if !track.decline([]byte{0, 0, 0x0b, 0xb8}, declined) { // 3 s
+		t.Fatal("the wish was refused")
+	}
+	if track.idle() {
+		t.Error("declined for 3 s, and still silent after 4 s")
+	}
+	track.now = func() time.Time { return setBack(declined.Add(2 * time.Second)) }
+	if !track.idle() {
+		t.Error("declined for 3 s, and not silent after 2 s")
+	}
+}
+
+// setBack is a moment on a machine whose wall clock was set back by an hour: only its monotonic reading tells.
+func setBack(at time.Time) time.Time {
+	const secondsShift = 30 // of time.Time's first word, where there is a monotonic reading
+	*(*uint64)(unsafe.Pointer(&at)) -= 3600 << secondsShift
+	return at
 }

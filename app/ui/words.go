@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -77,6 +78,10 @@ func (w *words) tell(said string) string {
 	return said
 }
 
+// hole is what a translation leaves for a part of what was said: its first hole for the first part, and
+// so on.
+var hole = regexp.MustCompile(`\{(n|text)\}`)
+
 // sentence is an English sentence to look for and its translation.
 type sentence struct {
 	pattern *regexp.Regexp
@@ -95,7 +100,11 @@ func sentences(texts map[string]string) []sentence {
 	var all []sentence
 	for _, said := range found {
 		pattern := strings.NewReplacer(`\{n\}`, `(\d+)`, `\{text\}`, `([^"]*)`).Replace(regexp.QuoteMeta(said))
-		text := strings.NewReplacer("$", "$$", "{n}", "${1}", "{text}", "${1}").Replace(texts["said."+said])
+		n := 0
+		text := hole.ReplaceAllStringFunc(strings.ReplaceAll(texts["said."+said], "$", "$$"), func(string) string {
+			n++
+			return "${" + strconv.Itoa(n) + "}"
+		})
 		all = append(all, sentence{regexp.MustCompile(pattern), text})
 	}
 	return all

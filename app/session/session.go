@@ -161,7 +161,9 @@ func New(cfg Config) (*Session, error) {
 // Run joins the room and stays in it until ctx ends (nil) or the server says that this cannot work
 // (an error in words). Lost connections are opened again, however long that takes. It can be called once.
 func (s *Session) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	speaking, fallSilent := context.WithCancel(ctx)
+	defer fallSilent()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	if err := s.openDevices(); err != nil {
 		s.setState(StateEnded, err.Error())
@@ -169,8 +171,15 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 	s.openSpool()
 	var running sync.WaitGroup
-	running.Go(func() { s.playout.run(ctx) })
-	running.Go(func() { s.microphone.run(ctx) })
+	running.Go(func() { s.playout.run(speaking) })
+	running.Go(func() { s.microphone.run(speaking) })
+	running.Go(func() {
+		<-speaking.Done()
+		s.microphone.close()
+		s.playout.close()
+		s.awaitKept(ctx)
+		cancel()
+	})
 	running.Go(func() { s.runLinks(ctx) })
 	running.Go(func() { s.runNetwork(ctx) })
 	running.Go(func() { s.clockwork.run(ctx, s.send) })
@@ -179,7 +188,8 @@ func (s *Session) Run(ctx context.Context) error {
 	running.Go(func() { s.runAdaptation(ctx) })
 	err := s.stayConnected(ctx)
 	cancel()
-	s.microphone.close()
+	fallSilent()
+	s.microphone.close() // unless that is done
 	s.playout.close()
 	s.linking.Lock()
 	s.closeLinks()

@@ -110,6 +110,9 @@ func (r *rig) spooled(dir string) (all []packet.Packet, err error) {
 		return nil, err
 	}
 	s := spool.Open(spool.Config{Folder: folder})
+	if _, err := wait(startUp, func() (bool, error) { return !s.Status().Reading, nil }); err != nil {
+		return nil, errors.Join(fmt.Errorf("read kept sound: %w", err), s.Close())
+	}
 	for _, have := range s.Holdings() {
 		p := packet.Packet{}
 		for from := have.First; ; from = p.Number + 1 {

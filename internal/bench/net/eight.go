@@ -51,8 +51,7 @@ func eight(r *report, name string, seed uint64, topology signaling.Topology) err
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	c := others.Command(self, "-light", string(topology), "-server", g.base(), "-senders", fmt.Sprint(senders))
-	c.Env = append(os.Environ(), "SSL_CERT_FILE="+g.path("cert.pem"))
+	c := others.Command(self, "-light", string(topology), "-server", g.base(), "-ca", g.path("cert.pem"), "-senders", fmt.Sprint(senders))
 	c.Stderr = os.Stderr
 	if err := g.Run(c); err != nil {
 		return err

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,10 +43,14 @@ type light struct {
 
 // runLight joins a room as several light performers until the process is asked to end. It is a process
 // of its own, so that it can be in a network of its own.
-func runLight(base string, topology signaling.Topology, n int) error {
+func runLight(base, ca string, topology signaling.Topology, n int) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	packets, err := lightMusic()
+	if err != nil {
+		return err
+	}
+	trusted, err := trusting(ca)
 	if err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ func runLight(base string, topology signaling.Topology, n int) error {
 				name: fmt.Sprint(lightName, i+1), topology: topology, packets: packets,
 				clock: clocksync.New(), links: map[string]*peer.Link{},
 			}
-			failed[i] = l.run(ctx, base)
+			failed[i] = l.run(ctx, base, trusted)
 		})
 	}
 	running.Wait()
@@ -86,8 +90,8 @@ func lightMusic() ([][]byte, error) {
 }
 
 // run joins and sends until ctx ends.
-func (l *light) run(ctx context.Context, base string) (err error) {
-	if l.conn, err = signaling.Dial(ctx, strings.Replace(base, "http", "ws", 1)+"/ws", nil, nil); err != nil {
+func (l *light) run(ctx context.Context, base string, trusted *tls.Config) (err error) {
+	if l.conn, err = signaling.Dial(ctx, base+"/ws", nil, trusted); err != nil {
 		return fmt.Errorf("join as %s: %w", l.name, err)
 	}
 	defer context.AfterFunc(ctx, func() { l.conn.Finish(nil) })()

@@ -32,17 +32,20 @@ var scenarios = []scenario{
 	{"connect", connectRows},
 	{"path", pathRows},
 	{"blackout", blackoutRows},
+	{"cable", cableRows},
+	{"program", programRows},
 	{"address", addressRows},
 	{"signaling", signalingRows},
 	{"kill", killRows},
 	{"drain", drainRows},
+	{"crash", crashRows},
 	{"uplink", uplinkRows},
 	{"receiver", receiverRows},
 	{"eight", eightRows},
 	{"wallclock", wallClockRows},
 	{"flood", floodRows},
 	{"idle", idleRows},
-	{"clock", clockRows}, // a table of its own: last
+	{"clock", clockRows}, // a table of its own in the end: last
 }
 
 func main() {
@@ -50,10 +53,11 @@ func main() {
 	only := flag.String("only", "", "measure only these, separated by commas: "+strings.Join(names(), ","))
 	topology := flag.String("light", "", "be light performers of this topology (the scenarios themselves do this)")
 	base := flag.String("server", "", "with -light: the server")
+	ca := flag.String("ca", "", "with -light: certificates that the server is trusted by")
 	senders := flag.Int("senders", 1, "with -light: how many")
 	flag.Parse()
 	if *topology != "" {
-		if err := runLight(*base, signaling.Topology(*topology), *senders); err != nil {
+		if err := runLight(*base, *ca, signaling.Topology(*topology), *senders); err != nil {
 			fmt.Fprintln(os.Stderr, "light performers:", err)
 			os.Exit(1)
 		}

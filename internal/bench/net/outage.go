@@ -56,7 +56,10 @@ func blackout(r *report, name string, seed uint64, span time.Duration) error {
 	if err := healed(r, name, h, before.ID, after); err != nil {
 		return err
 	}
-	return heardAgain(r, name, h, both, after, until, mediaBack)
+	if err := heardAgain(r, name, h, both, after, until, mediaBack); err != nil {
+		return err
+	}
+	return both[1].hashes(r, name)
 }
 
 // comeBack prints when the second performer is received and heard again, and hears again, after

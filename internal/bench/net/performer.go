@@ -72,10 +72,19 @@ type stats struct {
 	At            time.Time `json:"at"`
 	State         string    `json:"state"`
 	ParticipantID string    `json:"participant_id"`
+	RoomNS        int64     `json:"room_time_ns"` // at At
 	RTTMS         float64   `json:"rtt_ms"`
 	BitrateBPS    float64   `json:"bitrate_bps"`
 	CPUPercent    float64   `json:"cpu_percent"`
 	Performers    []heard   `json:"performers"`
+	Publications  []sent    `json:"publications"`
+}
+
+// sent is what a performer has encoded of a publication.
+type sent struct {
+	ID      string `json:"id"`
+	Packets int64  `json:"packets"`
+	SHA256  string `json:"sha256"` // over number (8 bytes, big-endian) and payload of each
 }
 
 // heard is how another performer is heard.
@@ -171,27 +180,37 @@ func (p *performer) sound() (sound, error) {
 	if err := p.stop(); err != nil {
 		return sound{}, err
 	}
-	r, err := wav.Open(p.rig.path(p.name + ".wav"))
+	levels, err := levelsOf(p.rig.path(p.name + ".wav"))
 	if err != nil {
 		return sound{}, fmt.Errorf("read what %s heard: %w", p.name, err)
 	}
+	s := sound{begun: p.ended.Add(-time.Duration(len(levels)) * heardBlock), loud: make([]bool, len(levels))}
+	for i, level := range levels {
+		s.loud[i] = level > heardLevel
+	}
+	return s, nil
+}
+
+// levelsOf returns the RMS of each block of a WAV file.
+func levelsOf(path string) (levels []float64, err error) {
+	r, err := wav.Open(path)
+	if err != nil {
+		return nil, err
+	}
 	defer r.Close()
 	block := make([]float32, r.Rate()/int(time.Second/heardBlock)*r.Channels())
-	s := sound{}
 	for {
 		n, err := fill(r, block)
 		if n == len(block) {
-			s.loud = append(s.loud, rms(block) > heardLevel)
+			levels = append(levels, rms(block))
 		}
 		if errors.Is(err, io.EOF) || n < len(block) {
-			break
+			return levels, nil
 		}
 		if err != nil {
-			return s, fmt.Errorf("read what %s heard: %w", p.name, err)
+			return nil, err
 		}
 	}
-	s.begun = p.ended.Add(-time.Duration(len(s.loud)) * heardBlock)
-	return s, nil
 }
 
 func fill(r *wav.Reader, block []float32) (n int, err error) {

@@ -4,12 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"gasso/internal/bench/clock"
 	"gasso/internal/netsim/netns"
 )
-
-// clockRows prints how well the server's clock is found.
-func clockRows(r *report) error { return clock.Tables(r.out) }
 
 // idleRows: performers who play nothing behind routers that forget what is silent.
 func idleRows(r *report) error {

@@ -205,8 +205,8 @@ func (s *Server) openRooms() error {
 			MemoryUsed: s.cfg.memoryUsed,
 		}),
 		NewBroadcast: s.newBroadcast, CheckOrigin: s.sameOrigin, ResumeKey: resumeKey,
-		Transport: s.transportOptions,
-		Journal:   s.journal, ProgramDelay: s.cfg.Delay, Log: s.log,
+		Transport: s.transportOptions, Left: s.releaseRelays,
+		Journal: s.journal, ProgramDelay: s.cfg.Delay, Log: s.log,
 	})
 	s.closers = append(s.closers, s.closeRooms)
 	return s.restoreRooms()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gasso/net/intake"
 	"gasso/net/peer"
 	"gasso/net/signaling"
 	"gasso/server/turnserver"
@@ -21,6 +22,7 @@ const (
 	turnTLSPort    = "5349"
 	credentialLife = 2 * time.Hour // of TURN credentials; apps ask for new ones in time
 	samePortTries  = 16
+	maxTURNSilent  = 256 // connections without a first message, of each port
 )
 
 // turnAddress is where TURN listens over UDP and TCP, "" for nowhere.
@@ -110,6 +112,7 @@ func (s *Server) openTURN() error {
 		return err
 	}
 	s.turnPorts.plain = packets.LocalAddr().(*net.UDPAddr).Port
+	stream = intake.New(stream, intake.Config{Silent: maxTURNSilent})
 	c.Packets, c.Streams = []net.PacketConn{packets}, []net.Listener{stream}
 	closeAll := func() error { return errors.Join(packets.Close(), stream.Close()) }
 	if a := s.cfg.turnTLSAddress(); a != "" {
@@ -120,7 +123,7 @@ func (s *Server) openTURN() error {
 		s.turnPorts.tls = l.Addr().(*net.TCPAddr).Port
 		t := s.tls.Clone()
 		t.NextProtos = nil
-		c.Streams = append(c.Streams, tls.NewListener(l, t))
+		c.Streams = append(c.Streams, tls.NewListener(intake.New(l, intake.Config{Silent: maxTURNSilent}), t))
 	}
 	if s.tls != nil {
 		s.split = turnserver.NewSplitter(s.public, s.tls)
@@ -257,6 +260,19 @@ func (s *Server) transportOptions(participant string) signaling.TransportOptions
 		options.ICEServers = append(options.ICEServers, server)
 	}
 	return options
+}
+
+// releaseRelays takes the relays from a participant that left. Credentials that it gets on coming back
+// hold; one who was taken out gets none, so that those of this very second are void, too.
+func (s *Server) releaseRelays(participant string, forGood bool) {
+	if s.turn == nil {
+		return
+	}
+	before := time.Now().Add(credentialLife).Truncate(time.Second)
+	if forGood {
+		before = before.Add(time.Second)
+	}
+	s.turn.Release(participant, before)
 }
 
 func hasTURN(urls []string) bool {

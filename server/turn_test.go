@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -113,51 +115,85 @@ func TestPerformersMeetThroughTheRelayByEachWay(t *testing.T) {
 	}
 }
 
-// coturn runs a real TURN server on loopback with a shared secret and returns its address.
-func coturn(t *testing.T, secret string) string {
+// coturn runs a real TURN server on loopback with a shared secret and returns its addresses: one for UDP
+// and TCP, one for TLS with a certificate of nobody but roots.
+func coturn(t *testing.T, secret string) (plain, secured string, roots *x509.CertPool) {
 	t.Helper()
 	path, err := exec.LookPath("turnserver")
 	if err != nil {
-		t.Skip("coturn is not installed: run make setup")
+		t.Fatal("coturn is missing: run make setup")
 	}
-	free, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	_ = free.Close()
-	_, port, _ := net.SplitHostPort(address)
+	plain, secured = freeAddress(t), freeAddress(t)
+	port, tlsPort := portOf(plain), portOf(secured)
 	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	roots = writeCert(t, certFile, keyFile, 1, time.Now())
 	c := exec.Command(path, "-n", "--use-auth-secret", "--static-auth-secret="+secret, "--realm=test", "--listening-ip=127.0.0.1",
-		"--relay-ip=127.0.0.1", "--listening-port="+port, "--allow-loopback-peers", "--no-tls", "--no-dtls", "--no-cli", "--no-rfc5780",
+		"--relay-ip=127.0.0.1", "--listening-port="+port, "--allow-loopback-peers", "--tls-listening-port="+tlsPort, "--cert="+certFile, "--pkey="+keyFile, "--no-dtls", "--no-cli", "--no-rfc5780",
 		"--pidfile="+dir+"/pid", "--userdb="+dir+"/db", "--log-file="+dir+"/log", "--simple-log")
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	waitFor(t, 20*time.Second, "coturn listens", func() bool {
-		conn, err := net.Dial("tcp4", address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
-	return address
+	for _, address := range []string{plain, secured} {
+		waitFor(t, 20*time.Second, "coturn listens", func() bool {
+			conn, err := net.Dial("tcp4", address)
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err == nil
+		})
+	}
+	return plain, secured, roots
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
 }
 
 func TestPerformersMeetThroughCoturnWithASharedSecret(t *testing.T) {
 	const secret = "of-coturn-and-ours"
-	address := coturn(t, secret)
+	address, secured, roots := coturn(t, secret)
 	cfg := testConfig(t)
 	cfg.FFmpeg, cfg.TURNListen, cfg.TURNSecret = off, off, secret
-	cfg.ICEServers = []ICEServer{{URLs: []string{"stun:" + address}}, {URLs: []string{"turn:" + address + "?transport=udp", "turn:" + address + "?transport=tcp"}}}
+	cfg.ICEServers = []ICEServer{{URLs: []string{"stun:" + address}}, {URLs: []string{"turn:" + address + "?transport=udp", "turn:" + address + "?transport=tcp", "turns:" + secured + "?transport=tcp"}}}
 	s, _ := start(t, cfg)
-	for _, way := range []string{"transport=udp", "transport=tcp"} {
+	for _, way := range []string{"transport=udp", "turn:" + address + "?transport=tcp", "turns:"} {
 		options := s.transportOptions("p1")
 		if options.TTLSeconds != int(credentialLife.Seconds()) || options.ICEServers[0].Username != "" {
 			t.Fatalf("%+v", options)
 		}
-		linked(t, peer.Config{ICEServers: only(options.ICEServers, way), Ways: peer.WaysRelay})
+		linked(t, peer.Config{ICEServers: only(options.ICEServers, way), Ways: peer.WaysRelay, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+	}
+}
+
+func TestWhoIsTakenOutLosesTheRelay(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.FFmpeg = off
+	s, _ := start(t, cfg)
+	p, other := joinRoom(t, linkOf(t, s, "performer"), "Ai", 0), joinRoom(t, linkOf(t, s, "performer"), "Ben", 0)
+	own := only(p.joined.TransportOptions.ICEServers, "transport=udp")
+	linked(t, peer.Config{ICEServers: own, Ways: peer.WaysRelay})
+	if n := s.turn.Stats().Allocations; n == 0 {
+		t.Fatal("no relay is in use")
+	}
+	linked(t, peer.Config{ICEServers: only(other.joined.TransportOptions.ICEServers, "transport=udp"), Ways: peer.WaysRelay})
+	both := s.turn.Stats().Allocations
+	must(t, s.registry.Remove(demoRoom, p.joined.ParticipantID))
+	waitFor(t, 10*time.Second, "its relays end", func() bool { return s.turn.Stats().Allocations <= both/2 })
+	if n := s.turn.Stats().Allocations; n == 0 {
+		t.Error("another participant's relays ended, too")
 	}
 }
 

@@ -210,6 +210,14 @@ func (c *conn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
+// SetWriteBuffer sets the system's buffer in bytes, where the connection has one.
+func (c *conn) SetWriteBuffer(bytes int) error {
+	if sized, ok := c.Conn.(interface{ SetWriteBuffer(int) error }); ok {
+		return sized.SetWriteBuffer(bytes)
+	}
+	return nil
+}
+
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.listener.forget(c)

@@ -80,6 +80,7 @@ type Config struct {
 	NewBroadcast func(*Room) Broadcast                                 // nil: rooms never go on air
 	Journal      *journal.Journal                                      // nil: nothing is kept, and nothing sent later
 	Transport    func(participantID string) signaling.TransportOptions // nil: nothing to tell
+	Left         func(participantID string, forGood bool)              // nil: nobody asks; told at once, must not block
 	CheckOrigin  func(*http.Request) bool                              // nil: same host only
 	ResumeKey    []byte                                                // keeps resume secrets valid over a restart; random when empty
 	ResumeFor    time.Duration                                         // state is kept after a lost connection; 60 s when 0
@@ -120,6 +121,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Transport == nil {
 		c.Transport = func(string) signaling.TransportOptions { return signaling.TransportOptions{} }
+	}
+	if c.Left == nil {
+		c.Left = func(string, bool) {}
 	}
 	if len(c.ResumeKey) == 0 {
 		c.ResumeKey = randomBytes(32)

@@ -162,6 +162,7 @@ func (r *Room) closeAll() {
 			conn.Finish(r.last)
 		}
 		r.closeMedia(p)
+		r.cfg.Left(p.id, r.last.Reason == signaling.ClosedRemoved)
 	}
 	r.participants, r.order = nil, nil
 }
@@ -196,6 +197,7 @@ func (r *Room) remove(p *participant, reason string) {
 	delete(r.participants, p.id)
 	r.order = slices.DeleteFunc(r.order, func(other *participant) bool { return other == p })
 	r.closeMedia(p)
+	r.cfg.Left(p.id, reason == signaling.LeftRemoved)
 	for _, other := range r.order {
 		delete(other.subscribed, p.id)
 		delete(other.off, p.id)

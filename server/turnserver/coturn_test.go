@@ -12,7 +12,7 @@ func uclient(t *testing.T, address string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("turnutils_uclient")
 	if err != nil {
-		t.Skip("coturn is not installed: run make setup")
+		t.Fatal("coturn is missing: run make setup")
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -53,7 +53,7 @@ func TestRefusesCoturnsClientWithAnotherSecret(t *testing.T) {
 	r := newRig(t, nil)
 	path, err := exec.LookPath("turnutils_uclient")
 	if err != nil {
-		t.Skip("coturn is not installed: run make setup")
+		t.Fatal("coturn is missing: run make setup")
 	}
 	_, port, _ := net.SplitHostPort(r.address)
 	out, err := exec.Command(path, "-u", "p1", "-W", "guess", "-y", "-c", "-n", "1", "-p", port, "127.0.0.1").CombinedOutput()

@@ -1,6 +1,7 @@
 package turnserver
 
 import (
+	"container/list"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -10,6 +11,7 @@ import (
 
 const (
 	handshakePatience = 10 * time.Second // for TLS and the first byte behind it
+	maxHandshakes     = 512              // at once, about 20 KB each; when there are more the oldest is ended
 	acceptPause       = 50 * time.Millisecond
 	alpnTURN          = "stun.turn" // RFC 7443, section 3
 	alpnHTTP2         = "h2"
@@ -26,7 +28,7 @@ type Splitter struct {
 	wg         sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
-	waiting map[net.Conn]struct{}
+	waiting *list.List // of net.Conn, in the handshake, the oldest first
 	closed  bool
 }
 
@@ -34,7 +36,7 @@ type Splitter struct {
 func NewSplitter(base net.Listener, config *tls.Config) *Splitter {
 	config = config.Clone()
 	config.NextProtos = append(config.NextProtos, alpnTURN)
-	s := &Splitter{base: base, config: config, waiting: map[net.Conn]struct{}{}}
+	s := &Splitter{base: base, config: config, waiting: list.New()}
 	s.http, s.turn = newHandedOver(base.Addr()), newHandedOver(base.Addr())
 	s.wg.Go(s.runAccept)
 	return s
@@ -53,8 +55,8 @@ func (s *Splitter) Close() error {
 		err = s.base.Close()
 		s.mu.Lock()
 		s.closed = true
-		for c := range s.waiting {
-			_ = c.Close()
+		for e := s.waiting.Front(); e != nil; e = e.Next() {
+			_ = e.Value.(net.Conn).Close()
 		}
 		s.mu.Unlock()
 		_, _ = s.http.Close(), s.turn.Close()
@@ -70,11 +72,12 @@ func (s *Splitter) runAccept() {
 			_, _ = s.http.Close(), s.turn.Close()
 			return
 		}
-		if !s.hold(c) {
+		place := s.hold(c)
+		if place == nil {
 			_ = c.Close()
 			return
 		}
-		s.wg.Go(func() { s.runHandshake(c) })
+		s.wg.Go(func() { s.runHandshake(c, place) })
 	}
 }
 
@@ -89,24 +92,29 @@ func acceptPatiently(l net.Listener) (net.Conn, error) {
 	}
 }
 
-func (s *Splitter) hold(c net.Conn) bool {
+// hold notes a connection; nil when the port is closed. A flood of handshakes pushes itself out.
+func (s *Splitter) hold(c net.Conn) *list.Element {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.waiting[c] = struct{}{}
+	if s.closed {
+		return nil
 	}
-	return !s.closed
+	if s.waiting.Len() >= maxHandshakes {
+		_ = s.waiting.Remove(s.waiting.Front()).(net.Conn).Close()
+	}
+	return s.waiting.PushBack(c)
 }
 
-func (s *Splitter) release(c net.Conn) {
+// release forgets a connection; it may have been pushed out before.
+func (s *Splitter) release(place *list.Element) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.waiting, c)
+	s.waiting.Remove(place)
 }
 
 // runHandshake finds out who speaks and hands the connection over.
-func (s *Splitter) runHandshake(c net.Conn) {
-	defer s.release(c)
+func (s *Splitter) runHandshake(c net.Conn, place *list.Element) {
+	defer s.release(place)
 	secured, to := s.sort(c)
 	if to == nil || c.SetDeadline(time.Time{}) != nil || !to.put(secured) {
 		_ = c.Close()

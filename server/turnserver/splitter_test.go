@@ -155,6 +155,34 @@ func TestSplitterClosesWhileConnectionsWait(t *testing.T) {
 	}
 }
 
+func TestHandshakesThatStandStillPushThemselvesOut(t *testing.T) {
+	config, roots, _ := authority(t)
+	base, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewSplitter(base, config)
+	defer func() { _ = s.Close() }()
+	var silent []net.Conn
+	for range maxHandshakes + 1 {
+		c, err := net.Dial("tcp", base.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		silent = append(silent, c)
+	}
+	_ = silent[0].SetReadDeadline(time.Now().Add(handshakePatience / 2))
+	if _, err := silent[0].Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("the oldest is still open: %v", err)
+	}
+	c, err := tls.Dial("tcp", base.Addr().String(), &tls.Config{RootCAs: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+}
+
 // FuzzFirstBytes sends whatever behind TLS: nothing may be lost or hang, and who gets it depends on the first byte.
 func FuzzFirstBytes(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))

@@ -129,3 +129,12 @@ func (s *relayStream) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Close ends the connection at once: the farewell of TLS would wait for a network that stands, and the ICE
+// agent with it.
+func (s *relayStream) Close() error {
+	if secured, ok := s.Conn.(*tls.Conn); ok {
+		return secured.NetConn().Close()
+	}
+	return s.Conn.Close()
+}

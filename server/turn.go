@@ -158,7 +158,7 @@ func (c *Config) turnConfig(mux *peer.Mux) (t turnserver.Config, err error) {
 		t.Allow = append(t.Allow, netip.MustParsePrefix("127.0.0.0/8"))
 		return t, nil
 	}
-	t.Own = append(announced, interfaceAddresses()...)
+	t.Own, t.Closed = announced, interfaceAddresses()
 	return t, nil
 }
 

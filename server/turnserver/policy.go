@@ -59,7 +59,8 @@ func isDenied(a netip.Addr) bool {
 // policy says where may be relayed to.
 type policy struct {
 	allow    []netip.Prefix      // networks of the operator's choice, although denied
-	own      map[netip.Addr]bool // this machine's, under which it is known or not
+	own      map[netip.Addr]bool // this server's, to relay from or announced
+	closed   map[netip.Addr]bool // of this machine, own ones or not
 	ownPorts map[uint16]bool     // of this server's media
 	relay    PortRange
 }
@@ -70,11 +71,11 @@ func (p *policy) allowsHost(a netip.Addr) bool {
 	if p.own[a] {
 		return true
 	}
-	return a.IsValid() && (!isDenied(a) || slices.ContainsFunc(p.allow, func(n netip.Prefix) bool { return n.Contains(a) }))
+	return a.IsValid() && !p.closed[a] && (!isDenied(a) || slices.ContainsFunc(p.allow, func(n netip.Prefix) bool { return n.Contains(a) }))
 }
 
-// allows tells whether an address may be relayed to. Of this machine that is its media and its own
-// relayed addresses alone, even where the address is public: firewalls trust a machine with itself.
+// allows tells whether an address may be relayed to. Of this machine that is the server's media and relayed
+// addresses alone, where they are announced: whatever else listens there trusts the machine with itself.
 func (p *policy) allows(to netip.AddrPort) bool {
 	a := to.Addr().WithZone("").Unmap()
 	if p.own[a] {

@@ -32,12 +32,18 @@ func TestPolicyMakesExceptions(t *testing.T) {
 	p := newPolicy(&Config{
 		Relays: []Relay{{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("203.0.113.7")}}, Ports: PortRange{50000, 50010},
 		OwnPorts: []int{10000}, Own: []netip.Addr{netip.MustParseAddr("8.8.4.4")},
+		Closed: []netip.Addr{
+			netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.9.0.1"),
+			netip.MustParseAddr("8.8.4.5"), netip.MustParseAddr("172.17.0.1"),
+		},
 		Allow: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")},
 	})
 	for text, want := range map[string]bool{
 		"10.0.0.5:10000": true, "203.0.113.7:10000": true, "203.0.113.7:50010": true, "8.8.4.4:10000": true,
 		"203.0.113.7:50011": false, "203.0.113.7:22": false, "8.8.4.4:53": false, "10.0.0.5:53": false,
 		"10.0.0.6:10000": false, "10.9.1.1:53": true, "1.1.1.1:53": true, "1.1.1.1:0": false, "127.0.0.1:10000": false,
+		"8.8.4.5:10000": false, "8.8.4.5:53": false, "127.0.0.1:50010": false, "172.17.0.1:10000": false, "172.17.0.1:50005": false,
+		"10.9.0.1:10000": false, "10.9.0.1:53": false, "10.0.0.5:50005": true,
 		"[::ffff:10.0.0.5]:22": false, "[::ffff:10.9.1.1]:22": true,
 	} {
 		if got := p.allows(netip.MustParseAddrPort(text)); got != want {

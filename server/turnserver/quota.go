@@ -12,12 +12,14 @@ type quota struct {
 	mu           sync.Mutex // guards what follows
 	all          int
 	participants map[string]int
-	addresses    map[netip.Addr]int
+	addresses    map[netip.Addr]int // by what one customer has: an address, or a /64
 }
 
-func newQuota(perParticipant, perAddress, total int) *quota {
+// quotaOf bounds what there is of a range of ports.
+func quotaOf(ports PortRange) *quota {
+	total := int(ports.Max) - int(ports.Min) + 1
 	return &quota{
-		perParticipant: perParticipant, perAddress: perAddress, total: total,
+		perParticipant: perParticipant, perAddress: max(total/shareOfAddress, perParticipant), total: total,
 		participants: map[string]int{}, addresses: map[netip.Addr]int{},
 	}
 }
@@ -26,7 +28,7 @@ func newQuota(perParticipant, perAddress, total int) *quota {
 func (q *quota) has(participant string, address netip.Addr) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.addresses[address] < q.perAddress && q.hasLocked(participant)
+	return q.addresses[sourceOf(address)] < q.perAddress && q.hasLocked(participant)
 }
 
 func (q *quota) hasLocked(participant string) bool {
@@ -58,6 +60,7 @@ func (q *quota) giveBack(participant string) {
 func (q *quota) at(address netip.Addr, add int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	address = sourceOf(address)
 	if q.addresses[address] += add; q.addresses[address] <= 0 {
 		delete(q.addresses, address)
 	}

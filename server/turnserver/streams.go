@@ -56,7 +56,7 @@ func (t *streams) take(c net.Conn, s *Server) *stream {
 		return nil
 	}
 	st := &stream{Conn: c, s: s, host: host, since: s.cfg.Now()}
-	if limit, ok := c.(interface{ SetWriteBuffer(int) error }); ok {
+	if limit, ok := beneathTLS(c).(interface{ SetWriteBuffer(int) error }); ok {
 		_ = limit.SetWriteBuffer(streamWriteBuffer)
 	}
 	t.open[st] = struct{}{}
@@ -164,13 +164,21 @@ func (c *stream) Write(p []byte) (int, error) {
 	_ = c.SetWriteDeadline(time.Now().Add(writePatience))
 	n, err := c.Conn.Write(p)
 	if err != nil {
-		_ = c.Conn.Close()
+		_ = beneathTLS(c.Conn).Close()
 	}
 	return n, err
 }
 
-// Close ends the connection.
+// Close ends the connection at once: the farewell of TLS would wait for a client that does not read.
 func (c *stream) Close() error {
 	c.s.streams.forget(c)
-	return c.Conn.Close()
+	return beneathTLS(c.Conn).Close()
+}
+
+// beneathTLS is the connection that carries one with TLS, and any other itself.
+func beneathTLS(c net.Conn) net.Conn {
+	if secured, ok := c.(interface{ NetConn() net.Conn }); ok {
+		return secured.NetConn()
+	}
+	return c
 }

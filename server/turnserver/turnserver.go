@@ -24,8 +24,8 @@ const (
 	serverSocketBuffer = 4 << 20
 	maxBytesPerSecond  = 2500000 // of one allocation each way: 20 Mbit/s, 32 performers' music
 	burstBytes         = 512 << 10
-	perParticipant     = 64 // allocations: links times transports times local addresses
-	perAddress         = 256
+	perParticipant     = 32  // allocations: 7 performers and the server, each by UDP, TCP and two ports with TLS
+	shareOfAddress     = 4   // of all, that one network may have: a hall behind one address
 	maxPeers           = 128 // permissions of one allocation
 	maxChannels        = 256
 	grace              = 24 * time.Hour // an allocation may outlive its credentials, RFC-less custom of TURN REST
@@ -46,7 +46,8 @@ type Config struct {
 	Ports   PortRange        // of relayed addresses
 
 	OwnPorts []int            // UDP ports of this server's media, which may be relayed to
-	Own      []netip.Addr     // addresses of this machine
+	Own      []netip.Addr     // further addresses under which this server's media is announced
+	Closed   []netip.Addr     // other addresses of this machine, which nothing is relayed to
 	Allow    []netip.Prefix   // networks that may be relayed to although they are private
 	Now      func() time.Time // time.Now when nil
 	Log      *slog.Logger     // discarded when nil
@@ -120,7 +121,7 @@ func New(cfg Config) (*Server, error) {
 		relays:  map[netip.AddrPort]*relayConn{}, clients: map[client]*relayConn{},
 		void: map[string]time.Time{},
 	}
-	s.quota = newQuota(perParticipant, perAddress, int(cfg.Ports.Max)-int(cfg.Ports.Min)+1)
+	s.quota = quotaOf(cfg.Ports)
 	var err error
 	if s.turn, err = turn.NewServer(s.turnConfig()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start TURN server: %w", err), s.closeSockets())
@@ -129,9 +130,12 @@ func New(cfg Config) (*Server, error) {
 }
 
 func newPolicy(cfg *Config) policy {
-	p := policy{allow: cfg.Allow, own: map[netip.Addr]bool{}, ownPorts: map[uint16]bool{}, relay: cfg.Ports}
+	p := policy{allow: cfg.Allow, own: map[netip.Addr]bool{}, closed: map[netip.Addr]bool{}, ownPorts: map[uint16]bool{}, relay: cfg.Ports}
 	for _, a := range cfg.Own {
 		p.own[a.WithZone("").Unmap()] = true
+	}
+	for _, a := range cfg.Closed {
+		p.closed[a.WithZone("").Unmap()] = true
 	}
 	for _, r := range cfg.Relays {
 		p.own[r.Local], p.own[r.Public] = true, true

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"gasso/audio/device"
 	"gasso/audio/jitter"
 	"gasso/audio/meter"
 	"gasso/net/peer"
@@ -84,11 +85,15 @@ func (p *performer) describe(out *Performer, now time.Time) {
 	out.Link.PacketsDirect, out.Link.PacketsForward = counts.received[jitter.PathDirect], counts.received[jitter.PathForwarded]
 	out.Link.PacketsReceived = out.Link.PacketsDirect + out.Link.PacketsForward
 	out.Link.PacketsLost = counts.lost
+	out.Played, out.Concealed = counts.played.span(), counts.concealed.span()
 	out.Link.PacketsUnusable = counts.unusable + p.unusableOnTracks()
 	out.Link.Forwarded = p.quality.forwarding
 	if voices := *p.voices.Load(); len(voices) > 0 {
 		stats := voices[0].player.Stats()
 		out.ConcealedRatio, out.TargetDelay, out.CurrentDelay = stats.ConcealedRatio5s, stats.TargetDelay, stats.CurrentDelay
+		if counts.received[jitter.PathDirect] > 0 && counts.received[jitter.PathForwarded] > 0 {
+			out.Link.PathDifference = stats.Paths[jitter.PathForwarded].BaseDelay - stats.Paths[jitter.PathDirect].BaseDelay
+		}
 		for _, o := range stats.Outlook {
 			if o.Delay > 0 {
 				out.Outlook = append(out.Outlook, Outlook(o))
@@ -121,10 +126,12 @@ func qualityOf(connected bool, last time.Time, concealed float64, now time.Time)
 
 // packetCounts sum what came over all publications of a performer.
 type packetCounts struct {
-	received [2]int64 // by path
-	lost     int64
-	unusable int64     // damaged, impossible, or too many at once
-	last     time.Time // arrival of the newest; zero without
+	received  [2]int64 // by path
+	lost      int64
+	unusable  int64 // damaged, impossible, or too many at once
+	played    soundCount
+	concealed soundCount // of these
+	last      time.Time  // arrival of the newest; zero without
 }
 
 func (c *packetCounts) add(s jitter.Stats) {
@@ -132,10 +139,20 @@ func (c *packetCounts) add(s jitter.Stats) {
 		c.received[path] += n
 	}
 	c.lost += s.Lost
+	c.played += soundCount(s.PlayedSamples)
+	c.concealed += soundCount(s.ConcealedSamples)
 	c.unusable += s.Corrupt + s.Invalid + s.Dropped
 	if s.LastArrival.After(c.last) {
 		c.last = s.LastArrival
 	}
+}
+
+// soundCount is a number of samples, of days where need be.
+type soundCount int64
+
+func (n soundCount) span() time.Duration {
+	const perMS = device.Rate / 1000
+	return time.Duration(n/perMS)*time.Millisecond + time.Duration(n%perMS)*time.Millisecond/perMS
 }
 
 func (p *performer) countsLocked() packetCounts {

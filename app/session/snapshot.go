@@ -142,6 +142,8 @@ type Performer struct {
 	ProgramLevel   Level // hosts only
 	Link           Link
 	ConcealedRatio float64       // of the last 5 s, 0 to 1
+	Played         time.Duration // of this performer's sound since the first packet,
+	Concealed      time.Duration // and what of it was invented because packets were missing
 	TargetDelay    time.Duration // of the jitter buffer
 	CurrentDelay   time.Duration // that it has now, on its way to the target
 	Latency        Latency       // measured, from the microphone there to the loudspeaker here
@@ -163,6 +165,7 @@ type Link struct {
 	PacketsDirect   int64
 	PacketsForward  int64
 	PacketsLost     int64
+	PathDifference  time.Duration // by which the fastest packets through the server come after the direct ones; 0 while there is one path
 	PacketsReceived int64
 	RedundantDepth  int     // copies of earlier packets in each packet sent to this performer, or to the server for it
 	RedundantSpread int     // distance of the oldest copy in packets

@@ -93,6 +93,9 @@ type statsPerforms struct {
 	LatencyMost    float64 `json:"latency_most_ms"`
 	LatencyUnsure  float64 `json:"latency_uncertainty_ms"`
 	ConcealedRatio float64 `json:"concealed_ratio"`
+	PlayedMS       float64 `json:"played_ms"`
+	ConcealedMS    float64 `json:"concealed_ms"`
+	PathDifference float64 `json:"path_difference_ms"`
 	PacketsDirect  int64   `json:"packets_direct"`
 	PacketsForward int64   `json:"packets_forwarded"`
 	PacketsLost    int64   `json:"packets_lost"`
@@ -141,6 +144,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), CurrentDelayMS: inMS(p.CurrentDelay), ConcealedRatio: p.ConcealedRatio,
 			LatencyMS: inMS(p.Latency.Total), LatencyDevice: inMS(p.Latency.Device), LatencyNetwork: inMS(p.Latency.Network), LatencyBuffer: inMS(p.Latency.Buffer),
 			LatencyLeast: inMS(p.Latency.Least), LatencyMost: inMS(p.Latency.Most), LatencyUnsure: inMS(p.Latency.Uncertainty),
+			PlayedMS: inMS(p.Played), ConcealedMS: inMS(p.Concealed), PathDifference: inMS(p.Link.PathDifference),
 			PacketsDirect: p.Link.PacketsDirect, PacketsForward: p.Link.PacketsForward, PacketsLost: p.Link.PacketsLost,
 			PacketsUnused: p.Link.PacketsUnusable, BadFeedback: p.Link.BadFeedback,
 			RedDepth: p.Link.RedundantDepth, RedSpread: p.Link.RedundantSpread,

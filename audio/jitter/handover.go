@@ -3,6 +3,8 @@ package jitter
 const (
 	silentPackets = 2 // packets that a path must have left out until it counts as silent,
 	silentJitters = 3 // and so many times its jitter
+
+	aloneSpan = window * sampleRate / 1000 // samples until the statistics hold nothing of the time before
 )
 
 // handOver goes on with the slower of two paths after the faster one ended, at the first packet that it
@@ -14,8 +16,8 @@ const (
 // slower path itself is much later than usual: then both were held back.
 func (p *Player) handOver(path int, r *record, need int64) {
 	own, other, s := &p.paths[path], &p.paths[1-path], p.source
-	if p.alone == other {
-		p.alone = nil // it is there again
+	if p.alone == other && p.aim.target-need > int64(r.samples) {
+		p.alone = nil // the faster path is there again; through a relay it may come back as a slow one
 	}
 	grown := p.alone == own && p.delay() >= p.aim.target
 	dry := p.anchored && !grown && s.pending > 0 && s.ready() == 0
@@ -29,7 +31,9 @@ func (p *Player) handOver(path int, r *record, need int64) {
 	if need > min(target+max(int64(r.samples), int64(silentJitters*own.jitter)), p.highest) {
 		return
 	}
-	p.alone = own
+	if p.alone != own {
+		p.alone, p.aloneUntil = own, p.clock.now+aloneSpan
+	}
 	p.aim.target = max(p.aim.target, min(target, p.highest), need)
 	s.pos = min(r.first, max(s.ended, p.zero+p.clock.played-p.aim.target))
 	s.broken = true // the decoder was made to go on from elsewhere

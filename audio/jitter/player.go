@@ -29,20 +29,21 @@ type Player struct {
 	origin  time.Time // of the receiver's times
 	zero    int64     // of room times, in samples
 
-	clock    clock
-	steady   bool
-	merged   arrivals    // the first copy of each packet
-	paths    [2]arrivals // the first copy on each path
-	seen     [2][seenNumbers]int64
-	packets  int   // first copies since the statistics began
-	newest   int64 // highest number
-	expected losses
-	aim      aim
-	alone    *arrivals // the path that goes on without the other one; nil: both do, or none has ended
-	usual    float64   // shares of the sound that may be late, as divide says
-	stalls   float64
-	highest  int64 // target that the configuration allows
-	outlook  int64 // played when it was made last
+	clock      clock
+	steady     bool
+	merged     arrivals    // the first copy of each packet
+	paths      [2]arrivals // the first copy on each path
+	seen       [2][seenNumbers]int64
+	packets    int   // first copies since the statistics began
+	newest     int64 // highest number
+	expected   losses
+	aim        aim
+	alone      *arrivals // the path that goes on without the other one; nil: both do, or none has ended
+	aloneUntil int64
+	usual      float64 // shares of the sound that may be late, as divide says
+	stalls     float64
+	highest    int64 // target that the configuration allows
+	outlook    int64 // played when it was made last
 
 	astray      int
 	astraySince time.Time
@@ -267,6 +268,9 @@ func (p *Player) retarget(cfg *Config) {
 		return
 	}
 	now := p.clock.now
+	if now >= p.aloneUntil {
+		p.alone = nil
+	}
 	p.steady = p.clock.steady(&p.merged.floor)
 	p.usual, p.stalls = divide(cfg.LateBudget, p.expected.ratio())
 	p.merged.forget(now)

@@ -190,7 +190,7 @@ func (m *Mux) listenUDP(port int) (shard, error) {
 		}
 		sockets = append(sockets, socket)
 	}
-	return shard{port: port, mux: newUDPMux(sockets, &m.counted, &m.fanOuts)}, nil
+	return shard{port: port, mux: newUDPMux(sockets, &m.counted, &m.fanOuts, m.cfg.Log)}, nil
 }
 
 // localAddresses are those to listen on.
@@ -339,7 +339,7 @@ func (m *Mux) Counters() MuxCounters {
 	return MuxCounters{
 		Refused: refused,
 		Unknown: c.unknown.Load(), Unvalidated: c.unvalidated.Load(), Limited: c.limited.Load(),
-		Overflow: c.overflow.Load(), Unsent: c.unsent.Load(), Unproven: c.unproven.Load(),
+		Overflow: c.overflow.Load(), Unsent: c.unsent.Load(), Unproven: c.unproven.Load(), Panics: c.panics.Load(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -38,10 +39,11 @@ type MuxCounters struct {
 	Overflow    int64 // for connections that did not read
 	Unsent      int64 // for which the system had no room
 	Unproven    int64 // links that ended since DTLS failed: mostly another certificate than was announced
+	Panics      int64 // mistakes of the server over one packet; should stay 0
 }
 
 type muxCounters struct {
-	unknown, unvalidated, limited, overflow, unsent, unproven atomic.Int64
+	unknown, unvalidated, limited, overflow, unsent, unproven, panics atomic.Int64
 }
 
 // udpMux shares one port among connections: an ice.UDPMux that drops early, bounds what waits, and
@@ -49,6 +51,7 @@ type muxCounters struct {
 type udpMux struct {
 	sockets []*udpSocket
 	counted *muxCounters
+	log     *slog.Logger
 	now     func() time.Time
 	fanOuts *atomic.Int32 // of the Mux, under way: what they send is gathered
 	readers sync.WaitGroup
@@ -103,9 +106,9 @@ type datagram struct {
 
 var datagrams = sync.Pool{New: func() any { return new(datagram) }}
 
-func newUDPMux(sockets []*udpSocket, counted *muxCounters, fanOuts *atomic.Int32) *udpMux {
+func newUDPMux(sockets []*udpSocket, counted *muxCounters, fanOuts *atomic.Int32, log *slog.Logger) *udpMux {
 	m := &udpMux{
-		sockets: sockets, counted: counted, fanOuts: fanOuts, now: time.Now,
+		sockets: sockets, counted: counted, fanOuts: fanOuts, log: log, now: time.Now,
 		byUser: map[string][]*muxConn{}, byRemote: map[muxKey]*muxRemote{},
 	}
 	for _, s := range sockets {
@@ -218,10 +221,11 @@ func (m *udpMux) Close() error {
 // take gives a packet to its connection; false when that did not keep it.
 func (m *udpMux) take(s *udpSocket, d *datagram) bool {
 	b := d.data[:d.n]
+	user := checkedUser(b)
 	m.mu.RLock()
 	remote := m.byRemote[muxKey{s, d.from}]
 	var conn *muxConn
-	if user := checkedUser(b); user != nil {
+	if user != nil {
 		conn = connAt(m.byUser[string(user)], s)
 	}
 	m.mu.RUnlock()

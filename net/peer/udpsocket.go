@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"syscall"
 )
@@ -46,14 +47,25 @@ func listenUDPSocket(addr netip.Addr, port int) (*udpSocket, error) {
 	return &udpSocket{conn: conn, raw: raw, local: conn.LocalAddr().(*net.UDPAddr)}, nil
 }
 
-// run reads until the socket is closed.
+// run reads until the socket is closed. A mistake over one packet costs that packet.
 func (s *udpSocket) run() {
+	for !s.readPackets() {
+	}
+}
+
+// readPackets reads until the socket is closed, or until it has to be called again.
+func (s *udpSocket) readPackets() (closed bool) {
+	defer func() {
+		if p := recover(); p != nil && s.mux.counted.panics.Add(1) == 1 {
+			s.mux.log.Error("media socket panicked over a packet", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
 	d := datagrams.Get().(*datagram)
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(d.data[:])
 		switch {
 		case errors.Is(err, net.ErrClosed):
-			return
+			return true
 		case err != nil || n == 0: // of one packet that was sent
 			continue
 		}

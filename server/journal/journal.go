@@ -1,8 +1,8 @@
 // Package journal keeps every packet that the server received, in append-only checksummed files, one
 // for each publication: DIR/ROOM/PARTICIPANT/PUBLICATION.journal.
 //
-// Writer.Append puts a packet into the queue of its participant and never blocks; the goroutine of the
-// participant's Keeper writes what is queued and calls fsync once a second. A Writer knows which numbers
+// Keeper.Append puts a packet into the queue of its participant and never blocks; the Keeper's goroutine
+// writes what is queued and calls fsync once a second. A Writer knows which numbers
 // arrived and which are on disk, over restarts too: it is the book that backfill asks.
 package journal
 
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path"
 	"runtime"
@@ -34,12 +35,12 @@ const (
 // Config is what a journal is bound by.
 type Config struct {
 	Mode       Mode
-	RoomBytes  int64                 // of one room on disk; the oldest ended publications go first
+	RoomBytes  int64                 // of one room on disk; the oldest publications of who left go first
 	TotalBytes int64                 // of all rooms
 	Keep       time.Duration         // ended publications are deleted so long after their last packet; 0: never
 	Sync       time.Duration         // written packets are on disk after at most so long; 1 s when 0
 	RoomNS     func(time.Time) int64 // room time of a moment
-	Now        func() time.Time      // time.Now when nil
+	Now        func() time.Time      // time.Now when nil; with a monotonic reading
 	Log        *slog.Logger          // discarded when nil
 }
 
@@ -48,7 +49,12 @@ type Journal struct {
 	cfg  Config
 	root *os.Root
 
-	pruning  sync.Mutex // held while files are deleted
+	quit    chan struct{}
+	closing sync.Once
+
+	pruning sync.Mutex           // held while files are deleted
+	aged    map[string]time.Time // when files were first seen to be too old; guarded by pruning
+
 	mu       sync.Mutex
 	rooms    map[string]int64 // bytes on disk
 	total    int64
@@ -60,9 +66,14 @@ type Journal struct {
 	written  atomic.Int64
 }
 
-var errFull = errors.New("the journal's limit is reached and nothing in it has ended")
+var errFull = errors.New("the journal's limit is reached, and all in it is of performers who are in their rooms")
 
-// Open opens the folder, which is made where it is missing, and deletes what is too old or too much.
+const (
+	ageLook   = time.Hour
+	agedTwice = 24 * time.Hour // a file is too old when two looks agree that are so far apart
+)
+
+// Open opens the folder, which is made where it is missing, and deletes what is too much.
 func Open(dir string, cfg Config) (*Journal, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -80,7 +91,10 @@ func Open(dir string, cfg Config) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open folder of the journal: %w", err)
 	}
-	j := &Journal{cfg: cfg, root: root, rooms: map[string]int64{}, open: map[string]int{}, problems: map[*Keeper]string{}, last: map[string]*Keeper{}}
+	j := &Journal{
+		cfg: cfg, root: root, quit: make(chan struct{}), aged: map[string]time.Time{},
+		rooms: map[string]int64{}, open: map[string]int{}, problems: map[*Keeper]string{}, last: map[string]*Keeper{},
+	}
 	files, err := j.files()
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
@@ -89,11 +103,29 @@ func Open(dir string, cfg Config) (*Journal, error) {
 		j.account(f.room, f.size)
 	}
 	j.prune("", 0)
+	if cfg.Keep > 0 {
+		j.running.Go(j.runAge)
+	}
 	return j, nil
+}
+
+// runAge looks for what is too old until Close.
+func (j *Journal) runAge() {
+	ticker := time.NewTicker(ageLook)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-j.quit:
+			return
+		case <-ticker.C:
+			j.prune("", 0)
+		}
+	}
 }
 
 // Close ends the keepers that the rooms left open, waits until all is written, and closes the folder.
 func (j *Journal) Close() error {
+	j.closing.Do(func() { close(j.quit) })
 	j.mu.Lock()
 	for _, k := range j.last {
 		k.Close()
@@ -212,7 +244,7 @@ func (j *Journal) overLocked(room string, bytes int64) int64 {
 	return over
 }
 
-// reserve makes place for bytes of a room, where ended publications have to go for it.
+// reserve makes place for bytes of a room, where publications of who left have to go for it.
 func (j *Journal) reserve(room string, bytes int64) error {
 	if j.fits(room, bytes) {
 		return nil
@@ -224,8 +256,9 @@ func (j *Journal) reserve(room string, bytes int64) error {
 	return nil
 }
 
-// prune deletes ended publications: those that are too old, and the oldest ones while a room or
-// everything is above its limit.
+// prune deletes publications: those that are too old, and, while a room or everything is above its
+// limit, the oldest ones of participants who have left. Those of who is there stay even then, since the
+// app was told that it may forget them; what finds no room waits in the app.
 func (j *Journal) prune(room string, bytes int64) {
 	j.pruning.Lock()
 	defer j.pruning.Unlock()
@@ -235,14 +268,17 @@ func (j *Journal) prune(room string, bytes int64) {
 		return
 	}
 	now := j.cfg.Now()
+	there := make(map[string]bool, len(files))
 	for _, f := range files {
+		there[f.name] = true
+		aged := j.isAged(f, now)
 		j.mu.Lock()
 		need := int64(0)
 		if f.room == room {
 			need = bytes
 		}
-		aged := j.cfg.Keep > 0 && now.Sub(f.changed) > j.cfg.Keep
 		inWay := j.overLocked(f.room, need) > 0 || j.cfg.TotalBytes > 0 && j.total+bytes > j.cfg.TotalBytes
+		inWay = inWay && j.last[path.Dir(f.name)] == nil
 		unused := j.open[f.name] == 0
 		j.mu.Unlock()
 		if !unused || !aged && !inWay {
@@ -257,6 +293,21 @@ func (j *Journal) prune(room string, bytes int64) {
 		j.account(f.room, -f.size)
 		j.cfg.Log.Info("file of the journal deleted", "file", f.name, "bytes", f.size, "too_old", aged)
 	}
+	maps.DeleteFunc(j.aged, func(name string, _ time.Time) bool { return !there[name] })
+}
+
+// isAged tells whether a file is too old, which the wall clock has to say twice, far enough apart by the
+// monotonic clock: at a start it may be days off. The caller holds pruning.
+func (j *Journal) isAged(f file, now time.Time) bool {
+	if j.cfg.Keep <= 0 || now.Sub(f.changed) <= j.cfg.Keep {
+		delete(j.aged, f.name)
+		return false
+	}
+	first, again := j.aged[f.name]
+	if !again {
+		j.aged[f.name] = now
+	}
+	return again && now.Sub(first) >= agedTwice
 }
 
 // probe tells whether the folder can be written again.

@@ -84,7 +84,7 @@ func testPacket(id packet.PublicationID, number int64) *packet.Packet {
 func appendAll(w *Writer, id packet.PublicationID, numbers ...backfill.Range) {
 	for _, r := range numbers {
 		for n := r.First; n <= r.Last; n++ {
-			w.Append(testPacket(id, n))
+			w.keeper.Append(testPacket(id, n))
 		}
 	}
 }
@@ -267,6 +267,39 @@ func TestAFileWithoutAHeaderIsPutAside(t *testing.T) {
 	}
 }
 
+func TestOneUnreadableFileStopsNoOther(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, filepath.FromSlash(oneName)) // a folder where a file should be
+	for _, name := range []string{bad, strings.Replace(bad, suffix, "-damaged"+suffix, 1)} {
+		if err := os.MkdirAll(filepath.Join(name, "full"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j := mustOpen(t, dir, testConfig())
+	k := j.Keeper("demo", "p1")
+	two := packet.PublicationID{2}
+	a, b := mustWriter(t, k, one), mustWriter(t, k, two)
+	appendAll(a, one, r(0, 9))
+	appendAll(b, two, r(0, 9))
+	await(t, "both are on disk", func() bool { s, u := safe(a), safe(b); return s.Len() == 10 && u.Len() == 10 })
+	if problem := j.Problem("demo"); problem != "" || j.dropped.Load() != 0 {
+		t.Errorf("the problem is %q, %d packets were dropped", problem, j.dropped.Load())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "demo/p1/0102030000000000-damaged-2.journal/full")); err != nil {
+		t.Errorf("what was put aside: %v", err)
+	}
+}
+
+func TestAComputerOutOfFilesPutsNothingAside(t *testing.T) {
+	for err, passing := range map[error]bool{
+		syscall.EMFILE: true, syscall.ENFILE: true, syscall.EROFS: true, syscall.EIO: false, syscall.EISDIR: false, errNoHeader: false, os.ErrPermission: false,
+	} {
+		if saysNothingOfFile(&os.PathError{Op: "open", Err: err}) != passing {
+			t.Errorf("%v is taken for one of the file, or not", err)
+		}
+	}
+}
+
 func TestAFullQueueDropsAndCounts(t *testing.T) {
 	cfg := testConfig()
 	cfg.Sync = time.Hour
@@ -295,7 +328,7 @@ func TestAFullDiskStopsNothingAndHealsAfterwards(t *testing.T) {
 	k := j.Keeper("demo", "p1")
 	w := mustWriter(t, k, one)
 	for n := range int64(200) {
-		w.Append(testPacket(one, n))
+		w.keeper.Append(testPacket(one, n))
 		if n%10 == 9 {
 			k.wakeUp()
 			await(t, "the queue is empty", func() bool { k.mu.Lock(); defer k.mu.Unlock(); return k.head == k.tail })

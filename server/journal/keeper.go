@@ -18,13 +18,9 @@ const (
 	wakeAt       = 64 << 10 // queued bytes that don't wait for the next round
 	writeEvery   = 100 * time.Millisecond
 	retryEvery   = 5 * time.Second // after a write that failed
-	maxWriters   = 256             // publications of one participant
 	maxOpen      = 8               // their files
 	idleFile     = time.Minute     // until a file that nothing is written to is closed
 )
-
-// ErrTooMany is returned for a publication beyond what one participant may have.
-var ErrTooMany = errors.New("one participant has too many publications in the journal")
 
 // Keeper writes the publications of one participant. It has one goroutine and one bounded queue; what
 // finds it full is dropped, and is asked for again.
@@ -47,11 +43,13 @@ type Keeper struct {
 	mu       sync.Mutex
 	kept     bool
 	closed   bool
-	writers  map[packet.PublicationID]*Writer
-	queue    []queued // a ring; nil in mode off
-	bytes    []byte   // a ring
-	head     int64    // records queued
-	tail     int64    // records written
+	writers  map[packet.PublicationID]*Writer // in memory
+	uses     int64                            // of all of them
+	loading  *Writer                          // whose file is being read
+	queue    []queued                         // a ring; nil in mode off
+	bytes    []byte                           // a ring
+	head     int64                            // records queued
+	tail     int64                            // records written
 	byteHead int64
 	byteTail int64
 }
@@ -97,55 +95,11 @@ func (k *Keeper) Close() {
 	k.closing.Do(func() { close(k.quit) })
 }
 
-// Publication returns the writer of a publication, over restarts the same file. It returns at once: what
-// is on disk already is read by the keeper's goroutine, until when nothing counts as missing.
-func (k *Keeper) Publication(h Header) (*Writer, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if w := k.writers[h.Publication]; w != nil {
-		return w, nil
-	}
-	if len(k.writers) >= maxWriters {
-		return nil, ErrTooMany
-	}
-	now := k.journal.cfg.Now()
-	h.Version, h.Room, h.ParticipantID = formatVersion, k.room, k.participant
-	h.Created = now.UTC()
-	if k.journal.cfg.RoomNS != nil {
-		h.RoomNS = k.journal.cfg.RoomNS(now)
-	}
-	w := &Writer{
-		keeper: k, header: h, name: path.Join(k.room, k.participant, h.Publication.String()+suffix),
-		newest: -1, loaded: k.queue == nil,
-	}
-	k.writers[h.Publication] = w
-	k.wakeUp()
-	return w, nil
-}
-
 func (k *Keeper) wakeUp() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
-}
-
-// pushLocked queues the record of a packet; false when there is no room.
-func (k *Keeper) pushLocked(w *Writer, p *packet.Packet) bool {
-	size := int64(packetRecord(p))
-	offset := k.byteHead
-	if rest := queueBytes - offset%queueBytes; rest < size {
-		offset += rest // a record never wraps
-	}
-	if k.head-k.tail == queueRecords || offset+size-k.byteTail > queueBytes {
-		return false
-	}
-	at := offset % queueBytes
-	encodePacket(k.bytes[at:at+size], p)
-	k.queue[k.head%queueRecords] = queued{w, p.Number, offset, offset + size}
-	k.head++
-	k.byteHead = offset + size
-	return true
 }
 
 // runWrite writes what is queued until Close.
@@ -197,16 +151,20 @@ func (k *Keeper) load(now time.Time) {
 		k.mu.Lock()
 		var next *Writer
 		for _, w := range k.writers {
-			if !w.loaded {
+			if !w.loaded && (next == nil || w.lastUse > next.lastUse) {
 				next = w
 			}
 		}
+		k.loading = next
 		k.mu.Unlock()
 		if next == nil {
 			return
 		}
 		if err := next.load(); err != nil {
 			k.fail(now, next.name, err)
+			k.mu.Lock()
+			k.loading = nil
+			k.mu.Unlock()
 			return
 		}
 	}
@@ -237,6 +195,9 @@ func (k *Keeper) write(now time.Time) bool {
 		rest = rest[n:]
 	}
 	k.mu.Lock()
+	for _, q := range k.batch {
+		q.writer.pending--
+	}
 	k.tail += int64(len(k.batch))
 	k.byteTail = k.batch[len(k.batch)-1].end
 	k.mu.Unlock()
@@ -313,6 +274,9 @@ func (k *Keeper) use(w *Writer) error {
 		return err
 	}
 	k.files = append(k.files, w)
+	k.mu.Lock()
+	w.opened = true
+	k.mu.Unlock()
 	return nil
 }
 
@@ -324,6 +288,9 @@ func (k *Keeper) closeFile(w *Writer) {
 	}
 	w.file = nil
 	w.release()
+	k.mu.Lock()
+	w.opened = false
+	k.mu.Unlock()
 }
 
 // fail notes that something could not be written. Live media goes on; it is tried again later.

@@ -40,12 +40,106 @@ func TestOldestEndedPublicationsGoFirst(t *testing.T) {
 	if err != nil || len(names) != 4 || slices.Contains(names, "demo/p1/0000000000000000.journal") || !slices.Contains(names, "demo/p2/0102030000000000.journal") {
 		t.Errorf("kept %v, %v", names, err)
 	}
+}
 
-	cfg.Keep = 7*time.Hour + 30*time.Minute
-	j = mustOpen(t, dir, cfg)
+// aside makes a publication of a participant who has left, so old by the clock of files.
+func aside(t *testing.T, j *Journal, participant string, id packet.PublicationID, age time.Duration) (name string) {
+	t.Helper()
+	k := j.Keeper("demo", participant)
+	appendAll(mustWriter(t, k, id), id, r(0, 99))
+	k.Close()
+	<-k.done
+	name = "demo/" + participant + "/" + id.String() + suffix
+	old := time.Now().Add(-age)
+	if err := os.Chtimes(filepath.Join(j.root.Name(), name), old, old); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func namesIn(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := Names(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestAWrongClockAtAStartDeletesNothing(t *testing.T) {
+	dir := t.TempDir()
+	cfg := testConfig()
+	j := mustOpen(t, dir, cfg)
+	aside(t, j, "p1", one, time.Hour)
 	mustClose(t, j)
-	if names, err = Names(dir); err != nil || len(names) != 2 {
-		t.Errorf("after %v: %v, %v", cfg.Keep, names, err)
+
+	ahead := &clock{now: time.Now().Add(90 * 24 * time.Hour)}
+	cfg.Keep, cfg.Now = 30*24*time.Hour, ahead.Now
+	j = mustOpen(t, dir, cfg)
+	j.prune("", 0)
+	if len(namesIn(t, dir)) != 1 {
+		t.Fatal("it is gone at the start")
+	}
+	ahead.advance(agedTwice / 2)
+	j.prune("", 0)
+	ahead.advance(-90 * 24 * time.Hour) // set right
+	j.prune("", 0)
+	ahead.advance(90 * 24 * time.Hour) // and wrong again
+	j.prune("", 0)
+	ahead.advance(agedTwice - time.Minute)
+	j.prune("", 0)
+	if len(namesIn(t, dir)) != 1 {
+		t.Fatal("it is gone though the clock was right in between")
+	}
+}
+
+func TestWhatIsTooOldGoesWhenTwoLooksAgree(t *testing.T) {
+	dir := t.TempDir()
+	cfg := testConfig()
+	c := &clock{now: time.Now()}
+	cfg.Keep, cfg.Now = 48*time.Hour, c.Now
+	j := mustOpen(t, dir, cfg)
+	aside(t, j, "p1", one, 49*time.Hour)
+	young := aside(t, j, "p1", packet.PublicationID{2}, 20*time.Hour)
+	j.prune("", 0)
+	c.advance(agedTwice)
+	j.prune("", 0)
+	if names := namesIn(t, dir); !slices.Equal(names, []string{young}) {
+		t.Errorf("kept %v", names)
+	}
+	if j.prune("", 0); len(j.aged) != 0 {
+		t.Errorf("remembered are %v", j.aged)
+	}
+}
+
+func TestWhatWasPromisedToWhoIsThereStaysWhenTheRoomIsFull(t *testing.T) {
+	dir := t.TempDir()
+	cfg := testConfig()
+	c := &clock{now: time.Now()}
+	cfg.Now = c.Now
+	j := mustOpen(t, dir, cfg)
+	old := aside(t, j, "p1", packet.PublicationID{1}, 10*time.Hour) // the oldest, of somebody who comes back
+	left := aside(t, j, "p2", packet.PublicationID{2}, 5*time.Hour)
+	k := j.Keeper("demo", "p1")
+	j.mu.Lock()
+	j.cfg.RoomBytes = j.total + 2000
+	j.mu.Unlock()
+	appendAll(mustWriter(t, k, one), one, r(0, 99))
+	await(t, "the new one is written", func() bool { k.mu.Lock(); defer k.mu.Unlock(); return k.head == k.tail })
+	if names := namesIn(t, dir); slices.Contains(names, left) || !slices.Contains(names, old) || !slices.Contains(names, oneName) {
+		t.Errorf("kept %v", names)
+	}
+	two := packet.PublicationID{9}
+	appendAll(mustWriter(t, k, two), two, r(0, 99))
+	await(t, "nothing more may go", func() bool { return j.Problem("demo") != "" })
+	if names := namesIn(t, dir); !slices.Contains(names, old) || !slices.Contains(names, oneName) {
+		t.Errorf("kept %v", names)
+	}
+	if problem := j.Problem("demo"); problem != problemText(errFull) {
+		t.Errorf("the problem is %q", problem)
+	}
+	if told := safe(mustWriter(t, k, two)); told.Len() == 100 {
+		t.Error("all is told to be safe though it found no room")
 	}
 }
 
@@ -75,22 +169,63 @@ func TestModes(t *testing.T) {
 	}
 }
 
-func TestOneParticipantHasBoundedPublicationsAndFiles(t *testing.T) {
+func TestALongShowMakesMorePublicationsThanMemoryHolds(t *testing.T) {
+	const publications = 2000
 	dir := t.TempDir()
 	j := mustOpen(t, dir, testConfig())
 	k := j.Keeper("demo", "p1")
-	for i := range maxWriters {
+	first := mustWriter(t, k, packet.PublicationID{0, 0, 1}) // as backfill holds it
+	idle := func() bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		for _, w := range k.writers {
+			if !w.loaded {
+				return false
+			}
+		}
+		return k.head == k.tail && len(k.writers) <= maxWriters
+	}
+	for i := range publications {
 		id := packet.PublicationID{byte(i), byte(i >> 8), 1}
 		appendAll(mustWriter(t, k, id), id, r(0, 1))
+		if i%100 == 99 {
+			await(t, "all is written", idle)
+		}
 	}
+	if k.writers[packet.PublicationID{0, 0, 1}] != nil {
+		t.Error("the first is in memory still")
+	}
+	await(t, "the first one is known again", func() bool { s := safe(first); return s.Len() == 2 })
+	if got := missing(first, 3); !slices.Equal(got, []backfill.Range{r(2, 3)}) {
+		t.Errorf("missing %v", got)
+	}
+	appendAll(first, packet.PublicationID{0, 0, 1}, r(2, 3))
+	k.Close()
+	<-k.done
+	if names := namesIn(t, dir); len(names) != publications || len(k.files) != 0 || j.dropped.Load() != 0 {
+		t.Errorf("%d files, %d open, %d dropped", len(names), len(k.files), j.dropped.Load())
+	}
+	if s := summarize(t, dir, "demo/p1/0000010000000000.journal"); s.SHA256 != sumOf(packet.PublicationID{0, 0, 1}, r(0, 3)) {
+		t.Errorf("of the first %v are missing", s.Missing())
+	}
+}
+
+func TestAPublicationIsRefusedOnlyWhileAllOthersAreBusy(t *testing.T) {
+	j := mustOpen(t, t.TempDir(), testConfig())
+	k := j.Keeper("demo", "p1")
+	k.mu.Lock() // the goroutine gets nothing done
+	for i := range maxWriters {
+		w := &Writer{keeper: k, header: header(packet.PublicationID{byte(i), byte(i >> 8)}), loaded: true, pending: 1}
+		k.writers[w.header.Publication] = w
+	}
+	k.mu.Unlock()
 	if _, err := k.Publication(header(packet.PublicationID{9, 9, 9})); !errors.Is(err, ErrTooMany) {
 		t.Errorf("one more: %v", err)
 	}
-	k.Close()
-	<-k.done
-	if names, err := Names(dir); err != nil || len(names) != maxWriters || len(k.files) != 0 {
-		t.Errorf("%d files, %d open, %v", len(names), len(k.files), err)
-	}
+	k.mu.Lock()
+	k.writers[packet.PublicationID{7}].pending = 0
+	k.mu.Unlock()
+	mustWriter(t, k, packet.PublicationID{9, 9, 9})
 }
 
 func TestAppendAllocatesNothing(t *testing.T) {
@@ -99,7 +234,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	w := mustWriter(t, j.Keeper("demo", "p1"), one)
 	await(t, "the disk was read", func() bool { return loaded(w) })
 	p := testPacket(one, 0)
-	if got := testing.AllocsPerRun(500, func() { w.Append(p); p.Number++; p.FirstSample += 240 }); got != 0 {
+	if got := testing.AllocsPerRun(500, func() { w.keeper.Append(p); p.Number++; p.FirstSample += 240 }); got != 0 {
 		t.Errorf("%v allocations", got)
 	}
 }
@@ -150,7 +285,7 @@ func BenchmarkAppend(b *testing.B) {
 	p := testPacket(one, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		w.Append(p)
+		w.keeper.Append(p)
 		p.Number++
 	}
 	b.StopTimer()

@@ -8,14 +8,17 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"gasso/net/backfill"
 	"gasso/net/packet"
 )
 
-// Writer keeps one publication. It is the backfill.Book of it; its methods may be called from any
-// goroutine.
+const mostAside = 100 // files of one publication that could not be read
+
+// Writer is what is known of one publication, the backfill.Book of it. Its methods may be called from
+// any goroutine.
 type Writer struct {
 	keeper *Keeper
 	header Header
@@ -29,7 +32,10 @@ type Writer struct {
 	unsynced backfill.Set // written since the last fsync
 
 	// Guarded by keeper.mu.
-	loaded       bool         // what is on disk is known; changes on the keeper's goroutine
+	loaded       bool         // what is on disk is known
+	lastUse      int64        // Keeper.uses then
+	pending      int          // records queued
+	opened       bool         // file is there
 	received     backfill.Set // arrived
 	safe         backfill.Set // on disk, or wanted by nobody
 	lost         backfill.Set // arrived and could not be written
@@ -37,39 +43,11 @@ type Writer struct {
 	newestSample int64        // and its first sample
 }
 
-// Append queues a packet to be written, once for each number. It never blocks and allocates nothing as
-// long as numbers come in order; what finds the queue full is dropped, counted and so still missing.
-func (w *Writer) Append(p *packet.Packet) {
-	if !storable(p) {
-		return
-	}
-	k := w.keeper
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if p.Number > w.newest {
-		w.newest, w.newestSample = p.Number, p.FirstSample
-	}
-	if k.closed || w.received.Has(p.Number) {
-		return
-	}
-	switch {
-	case !k.kept:
-		addFilling(&w.safe, p.Number) // nobody wants it kept
-	case !k.pushLocked(w, p):
-		k.journal.dropped.Add(1)
-		return
-	}
-	addFilling(&w.received, p.Number)
-	if k.byteHead-k.byteTail >= wakeAt {
-		k.wakeUp()
-	}
-}
-
 // Missing adds to dst what of r has not arrived. Until the disk was read that is nothing.
 func (w *Writer) Missing(r backfill.Range, dst *backfill.Set) {
 	w.keeper.mu.Lock()
 	defer w.keeper.mu.Unlock()
-	if w.loaded {
+	if w := w.keeper.inMemoryLocked(w); w.loaded {
 		w.received.Missing(r, dst)
 	}
 }
@@ -78,6 +56,7 @@ func (w *Writer) Missing(r backfill.Range, dst *backfill.Set) {
 func (w *Writer) Newest() (number, firstSample int64) {
 	w.keeper.mu.Lock()
 	defer w.keeper.mu.Unlock()
+	w = w.keeper.inMemoryLocked(w)
 	return w.newest, w.newestSample
 }
 
@@ -85,7 +64,7 @@ func (w *Writer) Newest() (number, firstSample int64) {
 func (w *Writer) Safe(dst *backfill.Set) {
 	w.keeper.mu.Lock()
 	defer w.keeper.mu.Unlock()
-	for _, r := range w.safe.Ranges() {
+	for _, r := range w.keeper.inMemoryLocked(w).safe.Ranges() {
 		dst.Add(r)
 	}
 }
@@ -110,27 +89,29 @@ func addRange(s *backfill.Set, r backfill.Range) {
 }
 
 // load reads what is on disk of the publication, cuts off a torn end, and makes sure that the rest is
-// there for good.
+// there for good. A file that cannot be read is put aside.
 func (w *Writer) load() error {
 	found, newest, newestSample := backfill.Set{}, int64(-1), int64(0)
-	err := w.openExisting()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := w.readExisting(func(p *packet.Packet, _ int64) error {
+		addFilling(&found, p.Number)
+		if p.Number > newest {
+			newest, newestSample = p.Number, p.FirstSample
+		}
+		return nil
+	})
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case saysNothingOfFile(err):
 		return err
-	}
-	if err == nil {
-		s, err := scan(w.file, func(p *packet.Packet, _ int64) error {
-			addFilling(&found, p.Number)
-			if p.Number > newest {
-				newest, newestSample = p.Number, p.FirstSample
-			}
-			return nil
-		})
-		if err := w.endLoad(s, err); err != nil {
+	default:
+		if err := w.putAside(err); err != nil {
 			return err
 		}
+		found, newest = backfill.Set{}, -1
 	}
 	w.keeper.mu.Lock()
 	defer w.keeper.mu.Unlock()
+	w.keeper.loading = nil
 	w.loaded = true
 	for _, r := range found.Ranges() {
 		addRange(&w.received, r)
@@ -139,6 +120,68 @@ func (w *Writer) load() error {
 	if newest > w.newest {
 		w.newest, w.newestSample = newest, newestSample
 	}
+	return nil
+}
+
+// readExisting passes on the packets of the publication's file, and repairs its end.
+func (w *Writer) readExisting(each func(*packet.Packet, int64) error) error {
+	if err := w.openExisting(); err != nil {
+		return err
+	}
+	defer w.release()
+	s, err := scan(w.file, each)
+	if err == nil {
+		err = w.repair(s)
+	}
+	err = errors.Join(err, w.file.Close())
+	w.file = nil
+	if err != nil {
+		return fmt.Errorf("read file of the journal: %w", err)
+	}
+	return nil
+}
+
+// repair cuts off what was left of the last write.
+func (w *Writer) repair(s Scan) error {
+	if s.Torn > 0 || s.Damaged > 0 {
+		w.keeper.journal.cfg.Log.Warn("file of the journal was damaged", "file", w.name, "torn_bytes", s.Torn, "damaged_bytes", s.Damaged)
+	}
+	if s.Torn > 0 {
+		if err := w.file.Truncate(s.Intact); err != nil {
+			return err
+		}
+		w.keeper.journal.account(w.keeper.room, -s.Torn)
+	}
+	return w.file.Sync()
+}
+
+// saysNothingOfFile tells whether an error is one of the computer, which any file would have met.
+func saysNothingOfFile(err error) bool {
+	for _, of := range []error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR, syscall.EAGAIN, syscall.EROFS, syscall.ENOSPC,
+	} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
+
+// putAside gives a file that cannot be read another name, so that the publication goes on in a new one.
+func (w *Writer) putAside(why error) error {
+	j := w.keeper.journal
+	stem := strings.TrimSuffix(w.name, suffix) + "-damaged"
+	aside := stem + suffix
+	for n := 2; n <= mostAside; n++ {
+		if _, err := j.root.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s-%d%s", stem, n, suffix)
+	}
+	if err := j.root.Rename(w.name, aside); err != nil {
+		return errors.Join(why, fmt.Errorf("put file of the journal aside: %w", err))
+	}
+	j.cfg.Log.Error("file of the journal cannot be read and is put aside", "file", w.name, "now", aside, "error", why)
 	return nil
 }
 
@@ -151,35 +194,6 @@ func (w *Writer) openExisting() error {
 		return fmt.Errorf("open file of the journal: %w", err)
 	}
 	w.file, w.release = f, release
-	return nil
-}
-
-// endLoad closes a file that was scanned. One without a header is put aside.
-func (w *Writer) endLoad(s Scan, scanned error) error {
-	j := w.keeper.journal
-	defer w.release()
-	var err error
-	switch {
-	case errors.Is(scanned, errNoHeader):
-		j.cfg.Log.Warn("file of the journal has no header and is put aside", "file", w.name)
-		err = j.root.Rename(w.name, strings.TrimSuffix(w.name, suffix)+"-damaged"+suffix)
-	case scanned != nil:
-		err = scanned
-	default:
-		if s.Torn > 0 {
-			err = w.file.Truncate(s.Intact)
-			j.account(w.keeper.room, -s.Torn)
-		}
-		if s.Torn > 0 || s.Damaged > 0 {
-			j.cfg.Log.Warn("file of the journal was damaged", "file", w.name, "torn_bytes", s.Torn, "damaged_bytes", s.Damaged)
-		}
-		err = errors.Join(err, w.file.Sync())
-	}
-	err = errors.Join(err, w.file.Close())
-	w.file = nil
-	if err != nil {
-		return fmt.Errorf("read file of the journal: %w", err)
-	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package room
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"gasso/net/backfill"
@@ -23,12 +22,11 @@ const (
 // shelf is what is kept of one participant's publications, and what of it is asked for later. A nil
 // shelf keeps nothing.
 type shelf struct {
-	room    *Room
-	keeper  *journal.Keeper
-	input   *mixer.Input
-	writers atomic.Pointer[map[packet.PublicationID]*journal.Writer] // replaced as a whole
+	room   *Room
+	keeper *journal.Keeper
+	input  *mixer.Input
 
-	mu        sync.Mutex // one at a time adds a writer or uses what follows
+	mu        sync.Mutex // guards what follows
 	requester *backfill.Requester
 	channel   *peer.Channel // nil while there is none
 	quit      chan struct{} // of its goroutine
@@ -40,7 +38,6 @@ func (r *Room) newShelf(participantID string, input *mixer.Input) *shelf {
 		return nil
 	}
 	s := &shelf{room: r, keeper: r.cfg.Journal.Keeper(r.id, participantID), input: input}
-	s.writers.Store(&map[packet.PublicationID]*journal.Writer{})
 	s.keeper.SetOnAir(r.air.live)
 	s.requester = backfill.NewRequester(backfill.RequesterConfig{
 		Open: s.open, Packet: s.take, RoomNS: r.cfg.Clock.NowNS, ProgramDelay: r.cfg.programDelay(), Rate: fillRate,
@@ -50,11 +47,8 @@ func (r *Room) newShelf(participantID string, input *mixer.Input) *shelf {
 
 // Append keeps a packet. It never blocks.
 func (s *shelf) Append(p *packet.Packet) {
-	if s == nil {
-		return
-	}
-	if w := (*s.writers.Load())[p.Publication]; w != nil {
-		w.Append(p)
+	if s != nil {
+		s.keeper.Append(p)
 	}
 }
 
@@ -63,30 +57,18 @@ func (s *shelf) announce(p *signaling.Publication) {
 	if s == nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.addLocked(journal.Header{
+	s.add(journal.Header{
 		Publication: p.ID, Generation: p.Generation, Channels: p.Channels, FrameSamples: p.FrameSamples,
 		LookAheadSamples: p.LookAheadSamples, Music: p.Music,
 	})
 }
 
-func (s *shelf) addLocked(h journal.Header) *journal.Writer {
-	known := *s.writers.Load()
-	if w := known[h.Publication]; w != nil {
-		return w
-	}
+func (s *shelf) add(h journal.Header) *journal.Writer {
 	w, err := s.keeper.Publication(h)
 	if err != nil {
 		s.room.log.Warn("publication not kept", "publication", h.Publication, "error", err)
 		return nil
 	}
-	more := make(map[packet.PublicationID]*journal.Writer, len(known)+1)
-	for id, other := range known {
-		more[id] = other
-	}
-	more[h.Publication] = w
-	s.writers.Store(&more)
 	return w
 }
 
@@ -165,7 +147,7 @@ func (s *shelf) open(have backfill.Have) backfill.Book {
 	if !opusFrame(int(have.FrameSamples)) {
 		return nil
 	}
-	w := s.addLocked(journal.Header{
+	w := s.add(journal.Header{
 		Publication: have.Publication, Generation: have.Generation, Channels: int(have.Channels),
 		FrameSamples: int(have.FrameSamples), LookAheadSamples: int(have.LookAheadSamples), Music: have.Music,
 	})

@@ -20,13 +20,13 @@ func keepSome(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	for _, room := range []string{"choir", "band"} {
-		w, err := j.Keeper(room, "p1").Publication(journal.Header{Publication: packet.PublicationID{1}, Channels: 2, FrameSamples: 240})
-		if err != nil {
+		k, id := j.Keeper(room, "p1"), packet.PublicationID{1}
+		if _, err := k.Publication(journal.Header{Publication: id, Channels: 2, FrameSamples: 240}); err != nil {
 			t.Fatal(err)
 		}
 		for number := range int64(9) {
 			if room == "band" || number < 3 || number > 5 {
-				w.Append(&packet.Packet{Number: number, FirstSample: 240 * number, Samples: 240, Payload: []byte{1, byte(number)}})
+				k.Append(&packet.Packet{Publication: id, Number: number, FirstSample: 240 * number, Samples: 240, Payload: []byte{1, byte(number)}})
 			}
 		}
 	}

@@ -59,6 +59,7 @@ type udpMux struct {
 	mu       sync.RWMutex // guards what follows
 	byUser   map[string][]*muxConn
 	byRemote map[muxKey]*muxRemote
+	rivals   map[muxKey][]*muxRival // of connections that a validated entry is kept from, the newest last
 	closed   bool
 }
 
@@ -73,6 +74,7 @@ type muxRemote struct {
 	addr      netip.AddrPort
 	conn      *muxConn
 	validated atomic.Bool // a connectivity check has shown that the other side is there
+	displaced atomic.Bool // another connection has the address now
 }
 
 // muxConn is what one ICE agent has of one socket.
@@ -110,6 +112,7 @@ func newUDPMux(sockets []*udpSocket, counted *muxCounters, fanOuts *atomic.Int32
 	m := &udpMux{
 		sockets: sockets, counted: counted, fanOuts: fanOuts, log: log, now: time.Now,
 		byUser: map[string][]*muxConn{}, byRemote: map[muxKey]*muxRemote{},
+		rivals: map[muxKey][]*muxRival{},
 	}
 	for _, s := range sockets {
 		s.mux = m
@@ -194,6 +197,7 @@ func (m *udpMux) forgetLocked(c *muxConn) {
 		if r := m.byRemote[key]; r != nil && r.conn == c { // else another connection goes there now
 			delete(m.byRemote, key)
 		}
+		m.withdrawLocked(key, c)
 	}
 	c.remotes = nil
 }
@@ -223,12 +227,16 @@ func (m *udpMux) take(s *udpSocket, d *datagram) bool {
 	b := d.data[:d.n]
 	user := checkedUser(b)
 	m.mu.RLock()
-	remote := m.byRemote[muxKey{s, d.from}]
+	key := muxKey{s, d.from}
+	remote, contested := m.byRemote[key], len(m.rivals[key]) > 0
 	var conn *muxConn
 	if user != nil {
 		conn = connAt(m.byUser[string(user)], s)
 	}
 	m.mu.RUnlock()
+	if contested && isAnswer(b) {
+		remote = m.settle(key, b[stunHeaderBytes-stunIDBytes:stunHeaderBytes])
+	}
 	switch {
 	case conn != nil && remote == nil && !conn.takesStranger(m.now()):
 		m.counted.limited.Add(1)
@@ -305,9 +313,10 @@ func provesWay(b []byte) bool {
 	return len(b) > 3 && (b[0] > 3 || binary.BigEndian.Uint16(b) == stunBindingSuccess)
 }
 
-// remote is the entry of an address; writing to it makes one.
-func (c *muxConn) remote(addr netip.AddrPort) *muxRemote {
-	if r := c.last.Load(); r != nil && r.addr == addr {
+// remote is the entry of an address. Writing to it makes one, unless another connection has it for good
+// reason: nil then.
+func (c *muxConn) remote(addr netip.AddrPort, packet []byte) *muxRemote {
+	if r := c.last.Load(); r != nil && r.addr == addr && !r.displaced.Load() {
 		return r
 	}
 	key := muxKey{c.socket, addr}
@@ -315,13 +324,9 @@ func (c *muxConn) remote(addr netip.AddrPort) *muxRemote {
 	r := c.mux.byRemote[key]
 	c.mux.mu.RUnlock()
 	if r == nil || r.conn != c {
-		r = &muxRemote{addr: addr, conn: c}
-		c.mux.mu.Lock()
-		if len(c.handles) > 0 {
-			c.mux.byRemote[key] = r
-			c.remotes = append(c.remotes, addr)
+		if r = c.claim(key, packet); r == nil {
+			return nil
 		}
-		c.mux.mu.Unlock()
 	}
 	c.last.Store(r)
 	return r
@@ -345,7 +350,7 @@ func (h *muxHandle) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 		return 0, io.ErrClosedPipe
 	}
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
-	if r := h.remote(to); !r.validated.Load() && provesWay(b) {
+	if r := h.remote(to, b); r != nil && !r.validated.Load() && provesWay(b) {
 		r.validated.Store(true)
 	}
 	return h.socket.write(b, to)

@@ -18,13 +18,15 @@ const (
 	downLoss     = 0.08
 	downFew      = 4 // packets of a source in one look
 	downMost     = 0.7
-	downPatience = time.Second           // of suffering before the first step
-	downSettles  = 2 * time.Second       // until a step shows its effect
-	downCalm     = 15 * time.Second      // before a step back
-	downLongest  = 5 * time.Minute       // before it, when it failed again and again
-	downRelapse  = 10 * time.Second      // suffering so soon after a step back makes it a failure
-	downSilent   = 12 * time.Second      // without any mix: then rather tracks with gaps
-	downRTT      = 15 * time.Millisecond // more than usual: the own network is busy
+	downPatience = time.Second            // of suffering before the first step
+	downSettles  = 2 * time.Second        // until a step shows its effect
+	downCalm     = 15 * time.Second       // before a step back
+	downSlower   = 4                      // times, each time that one failed
+	downLongest  = 5 * time.Minute        // before it, when it failed again and again
+	downRelapse  = 10 * time.Second       // suffering so soon after a step back makes it a failure
+	downAtOnce   = 500 * time.Millisecond // of suffering before such a step is undone
+	downSilent   = 12 * time.Second       // without any mix: then rather tracks with gaps
+	downRTT      = 15 * time.Millisecond  // more than usual: the own network is busy
 	downForgets  = 1500 * time.Millisecond
 )
 
@@ -67,6 +69,8 @@ type Downlink struct {
 	silentSince  time.Time // nothing comes
 	changed      time.Time
 	returned     time.Time // of the last step back
+	from         Level     // that it left
+	failed       bool      // it did not hold
 	wait         time.Duration
 	began, now   time.Time
 }
@@ -106,10 +110,20 @@ func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Le
 	if d.suffersSince.IsZero() {
 		d.suffersSince = now
 	}
-	if now.Sub(d.suffersSince) >= downPatience && now.Sub(d.changed) >= downSettles && d.level < LevelMix {
+	switch {
+	case d.relapses() && now.Sub(d.suffersSince) >= downAtOnce:
+		d.level, d.failed = d.from, true
+		d.wait = min(downSlower*d.wait, downLongest)
+		d.changed, d.suffersSince = now, time.Time{}
+	case now.Sub(d.suffersSince) >= downPatience && now.Sub(d.changed) >= downSettles && d.level < LevelMix:
 		d.further(around)
 	}
 	return d.level
+}
+
+// relapses tells whether what is suffered comes of the last step back.
+func (d *Downlink) relapses() bool {
+	return !d.failed && d.level < d.from && !d.returned.IsZero() && d.now.Sub(d.returned) < downRelapse
 }
 
 // hearNothing gives up on a mix that does not come.
@@ -124,9 +138,6 @@ func (d *Downlink) hearNothing() {
 }
 
 func (d *Downlink) further(around Surroundings) {
-	if !d.returned.IsZero() && d.now.Sub(d.returned) < downRelapse {
-		d.wait = min(2*d.wait, downLongest)
-	}
 	if d.level++; d.level == LevelDirect && !around.MayDrop {
 		d.level = LevelMix
 	}
@@ -134,9 +145,10 @@ func (d *Downlink) further(around Surroundings) {
 }
 
 func (d *Downlink) back() {
-	if !d.returned.IsZero() && d.now.Sub(d.returned) > downLongest {
+	if !d.failed && d.now.Sub(d.returned) > downLongest {
 		d.wait = downCalm
 	}
+	d.from, d.failed = d.level, false
 	d.level--
 	d.changed, d.returned, d.calmSince = d.now, d.now, time.Time{}
 }

@@ -148,6 +148,7 @@ func (s *simulated) decide() {
 var (
 	voice = Asked{BitrateBPS: 96_000, FrameSamples: 240, MayRest: true}
 	tone  = Asked{BitrateBPS: 192_000, FrameSamples: 240, MayRest: true}
+	music = Asked{BitrateBPS: 192_000, FrameSamples: 240, Music: true, MayRest: true}
 )
 
 func TestUplinkThatShrinksAndReturns(t *testing.T) {
@@ -166,6 +167,10 @@ func TestUplinkThatShrinksAndReturns(t *testing.T) {
 		{"voice, 3 direct paths, long queue", 3, voice, 200 * time.Millisecond, 0},
 		{"tone, 1 direct path, short queue", 1, tone, 50 * time.Millisecond, 0},
 		{"tone, 3 direct paths, long queue", 3, tone, 200 * time.Millisecond, 0},
+		{"music, 1 direct path, short queue", 1, music, 50 * time.Millisecond, 0},
+		{"music, 1 direct path, short queue, jitter", 1, music, 50 * time.Millisecond, 10 * time.Millisecond},
+		{"music, 1 direct path, long queue", 1, music, 200 * time.Millisecond, 0},
+		{"music, 3 direct paths, long queue", 3, music, 200 * time.Millisecond, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := simulate(c.direct, c.asked, Config{})

@@ -28,7 +28,7 @@ type adaptation struct {
 	mu         sync.Mutex // guards everything below
 	controller *congestion.Controller
 	decision   congestion.Decision
-	resting    map[*peer.Link]bool // direct links that carry nothing for want of uplink
+	resting    map[*peer.Link]bool // direct links that carry nothing for want of uplink, or of downlink
 	paths      []congestion.Path   // scratch
 	down       downlink
 
@@ -121,6 +121,10 @@ func (s *Session) adaptUplink(now time.Time) {
 	a.mu.Lock()
 	before := a.decision
 	d := a.decideLocked(publisher, server, direct, asked, now)
+	if mayRest && server != nil && a.down.watch.Level() >= congestion.LevelMix {
+		d.Direct = 0 // what others say about packets takes downlink, too
+	}
+	a.decision = d
 	a.applyLocked(publisher, server, direct, d)
 	a.mu.Unlock()
 	s.microphone.follow(d)
@@ -143,8 +147,8 @@ func (a *adaptation) decideLocked(publisher *peer.Publisher, server *peer.Link, 
 	for _, l := range direct {
 		add(l.Link, false)
 	}
-	a.decision = a.controller.Decide(a.paths, asked, now)
-	if a.decision.Rebase {
+	d := a.controller.Decide(a.paths, asked, now)
+	if d.Rebase {
 		for _, l := range direct {
 			l.Congestion().Rebase(now)
 		}
@@ -152,7 +156,7 @@ func (a *adaptation) decideLocked(publisher *peer.Publisher, server *peer.Link, 
 			server.Congestion().Rebase(now)
 		}
 	}
-	return a.decision
+	return d
 }
 
 // applyLocked bounds the copies, and lets direct links rest: those with the longest round trip first, which

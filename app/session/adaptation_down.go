@@ -1,6 +1,7 @@
 package session
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -12,24 +13,26 @@ import (
 )
 
 const (
-	declineFor    = 3 * time.Second        // a word to a sender, which is said again in good time
+	declineFor    = 3 * time.Second        // a word to a performer, which is said again in good time
 	declineAgain  = time.Second            // so often
 	directMissing = 500 * time.Millisecond // without a packet on the direct path the forwarded one is wanted
 )
 
-// downlink is what is done without, since the network here carries no more.
+// downlink is what is done without, since the network here carries no more. The server is told once, on
+// each connection, by signaling; performers again and again, on their tracks.
 type downlink struct {
 	watch           *congestion.Downlink
-	declined        map[*source]time.Time               // when that was said last
-	told            *signaling.Conn                     // the connection on which the server was told of mix
-	mix             bool                                // that the server was told
+	declined        map[*source]time.Time               // direct tracks, and when that was said last
+	told            *signaling.Conn                     // the connection on which the server was told what follows
+	standby         map[*performer]bool                 // whose packets it is not to forward for now
+	mix             bool                                // that it is to send one instead
 	before, counted map[*source]peer.SubscriberCounters // at the look before, and at this one
 	sources         []congestion.Source                 // scratch
 }
 
 func (d *downlink) init() {
 	d.watch = congestion.NewDownlink()
-	d.declined = map[*source]time.Time{}
+	d.declined, d.standby = map[*source]time.Time{}, map[*performer]bool{}
 	d.before, d.counted = map[*source]peer.SubscriberCounters{}, map[*source]peer.SubscriberCounters{}
 }
 
@@ -72,9 +75,7 @@ func (s *Session) adaptDownlink(now time.Time) {
 	a := &s.adaptation
 	performers := *s.playout.performers.Load()
 	around := congestion.Surroundings{RTT: s.serverRTT()}
-	s.mu.Lock()
-	conn, mix := s.conn, s.cfg.Receive == signaling.ReceiveMix
-	s.mu.Unlock()
+	conn, known, mix := s.forwarder()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d := &a.down
@@ -103,14 +104,37 @@ func (s *Session) adaptDownlink(now time.Time) {
 	if mix { // there is nothing to do without
 		return
 	}
+	d.follow(conn, known)
 	for _, p := range performers {
 		if p.id != mixID {
-			d.decline(p, jitter.PathForwarded, level >= congestion.LevelMix || level == congestion.LevelDirect && direct[p], now)
-			d.decline(p, jitter.PathDirect, level >= congestion.LevelMix, now)
+			d.hold(p, known[p] && (level >= congestion.LevelMix || level == congestion.LevelDirect && direct[p]))
+			d.decline(p, level >= congestion.LevelMix, now)
 		}
 	}
-	d.tell(conn, level >= congestion.LevelMix)
+	d.forget(now)
+	d.askForMix(level >= congestion.LevelMix)
 	a.mixing.Store(level >= congestion.LevelMix)
+}
+
+// forwarder is the connection with the server, whom it knows of the performers here, and whether it sends a
+// mix anyway.
+func (s *Session) forwarder() (conn *signaling.Conn, known map[*performer]bool, mix bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known = make(map[*performer]bool, len(s.performers))
+	for _, p := range s.performers {
+		known[p] = p.missedSince.IsZero()
+	}
+	return s.conn, known, s.cfg.Receive == signaling.ReceiveMix
+}
+
+// follow forgets what the server has forgotten: everything on a new connection, and who left.
+func (d *downlink) follow(conn *signaling.Conn, known map[*performer]bool) {
+	if d.told != conn {
+		d.told, d.mix = conn, false
+		clear(d.standby)
+	}
+	maps.DeleteFunc(d.standby, func(p *performer, _ bool) bool { return !known[p] })
 }
 
 // measure adds what came from a performer on a path, and returns when the newest packet did.
@@ -123,7 +147,7 @@ func (d *downlink) measure(p *performer, path int) (newest time.Time) {
 	counts := own.Counters()
 	before, known := d.before[own]
 	d.counted[own] = counts
-	if !known || !d.declined[own].IsZero() { // what was asked not to come tells nothing
+	if !known || !d.declined[own].IsZero() || path == jitter.PathForwarded && d.standby[p] { // what was asked not to come tells nothing
 		return newest
 	}
 	d.sources = append(d.sources, congestion.Source{
@@ -133,9 +157,26 @@ func (d *downlink) measure(p *performer, path int) (newest time.Time) {
 	return newest
 }
 
-// decline asks a sender for nothing, again and again, or for packets again.
-func (d *downlink) decline(p *performer, path int, without bool, now time.Time) {
-	own := p.sources[path].Load()
+// hold asks the server not to forward a performer's packets for now, or to do so again.
+func (d *downlink) hold(p *performer, without bool) {
+	if d.told == nil || d.standby[p] == without {
+		return
+	}
+	level := signaling.ForwardFull
+	if without {
+		level = signaling.ForwardStandby
+	}
+	if d.told.Send(&signaling.Forwarding{ParticipantID: p.id, Level: level}) != nil {
+		return // the connection ends
+	}
+	if d.standby[p] = without; !without {
+		delete(d.standby, p)
+	}
+}
+
+// decline asks a performer to send nothing directly, again and again, or to send again.
+func (d *downlink) decline(p *performer, without bool, now time.Time) {
+	own := p.sources[jitter.PathDirect].Load()
 	if own == nil {
 		return
 	}
@@ -148,7 +189,6 @@ func (d *downlink) decline(p *performer, path int, without bool, now time.Time) 
 		own.Decline(0)
 		delete(d.declined, own)
 	}
-	d.forget(now)
 }
 
 // forget drops what is known of tracks that are gone.
@@ -160,16 +200,16 @@ func (d *downlink) forget(now time.Time) {
 	}
 }
 
-// tell asks the server for a small mix in place of the others' tracks, or for these again.
-func (d *downlink) tell(conn *signaling.Conn, mix bool) {
-	if conn == nil || d.told == conn && d.mix == mix || d.told != conn && !mix {
+// askForMix asks the server for a small mix beside tracks on standby, or to end it.
+func (d *downlink) askForMix(mix bool) {
+	if d.told == nil || d.mix == mix {
 		return
 	}
 	receive := signaling.ReceiveTracks
 	if mix {
 		receive = signaling.ReceiveMix
 	}
-	if conn.Send(&signaling.ReceiveSet{Receive: receive}) == nil {
-		d.told, d.mix = conn, mix
+	if d.told.Send(&signaling.ReceiveSet{Receive: receive}) == nil {
+		d.mix = mix
 	}
 }

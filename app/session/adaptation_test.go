@@ -1,6 +1,11 @@
 package session
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,6 +14,7 @@ import (
 	"gasso/net/congestion"
 	"gasso/net/packet"
 	"gasso/net/peer"
+	"gasso/net/signaling"
 )
 
 func TestTheLongerOfGovernorAndUplinkDecidesOnPackets(t *testing.T) {
@@ -64,8 +70,75 @@ func (d *declining) Counters() peer.SubscriberCounters {
 	return peer.SubscriberCounters{Expected: d.expected}
 }
 
-// Everything that comes waits more and more: second paths are declined first, then all tracks, and the
-// server is asked for a mix. Where none comes, and when there is room, everything comes back.
+// forwards is what a server was told on one connection.
+type forwards struct {
+	mu     sync.Mutex
+	levels map[string]string // by participant
+	mix    bool
+	count  int
+}
+
+// wants waits until the server was told so.
+func (f *forwards) wants(t *testing.T, when, levelA, levelB string, mix bool) {
+	t.Helper()
+	var a, b string
+	var got bool
+	for range 400 {
+		f.mu.Lock()
+		a, b, got = f.levels["a"], f.levels["b"], f.mix
+		f.mu.Unlock()
+		if a == levelA && b == levelB && got == mix {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("%s: the server is asked for %q of a, %q of b, a mix %v; want %q, %q, %v", when, a, b, got, levelA, levelB, mix)
+}
+
+// toldServer is a connection with a server that notes what it is told of forwarding.
+func toldServer(t *testing.T) (*signaling.Conn, *forwards) {
+	t.Helper()
+	f := &forwards{levels: map[string]string{}}
+	ended := make(chan struct{})
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		conn, err := signaling.Accept(w, r, signaling.AcceptOptions{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close(nil) }()
+		for {
+			m, err := conn.Receive()
+			if err != nil {
+				return
+			}
+			f.mu.Lock()
+			f.count++
+			switch m := m.(type) {
+			case *signaling.Forwarding:
+				f.levels[m.ParticipantID] = m.Level
+			case *signaling.ReceiveSet:
+				f.mix = m.Receive == signaling.ReceiveMix
+			}
+			f.mu.Unlock()
+		}
+	}))
+	conn, err := signaling.Dial(context.Background(), strings.Replace(web.URL, "http", "ws", 1), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close(nil)
+		<-ended
+		web.Close()
+	})
+	return conn, f
+}
+
+// Everything that comes waits more and more: the server is asked to put second paths on standby first, then
+// all tracks and to send a mix, and performers to send nothing directly. It is told again on another
+// connection. Where no mix comes, and when there is room, everything comes back.
 func TestAShortDownlinkDoesWithout(t *testing.T) {
 	s := newTestSession(t)
 	tracks := map[string]*[2]declining{}
@@ -77,8 +150,11 @@ func TestAShortDownlinkDoesWithout(t *testing.T) {
 			p.noteSource(path, &source{&tracks[id][path]})
 		}
 		performers = append(performers, p)
+		s.performers[id] = p
 	}
 	s.playout.performers.Store(&performers)
+	conn, server := toldServer(t)
+	s.conn = conn
 	now, sample := time.Unix(1e9, 0), int64(1_000_000)
 	during := func(d time.Duration, jammed time.Duration) {
 		for range d / (50 * time.Millisecond) {
@@ -95,41 +171,49 @@ func TestAShortDownlinkDoesWithout(t *testing.T) {
 			}
 		}
 	}
-	last := func(id string, path int) time.Duration {
-		w := tracks[id][path].wishes
-		if len(w) == 0 {
-			return 0
+	wishes := func(id string, path int) []time.Duration { return tracks[id][path].wishes }
+	last := func(id string) time.Duration {
+		if w := wishes(id, jitter.PathDirect); len(w) > 0 {
+			return w[len(w)-1]
 		}
-		return w[len(w)-1]
+		return 0
 	}
 	during(3*time.Second, 0)
-	if len(tracks["a"][jitter.PathForwarded].wishes)+len(tracks["a"][jitter.PathDirect].wishes) != 0 {
-		t.Fatal("something is declined while all is well")
+	if len(wishes("a", jitter.PathDirect)) != 0 || server.count != 0 {
+		t.Fatal("something is done without while all is well")
 	}
 	during(2*time.Second, 100*time.Millisecond)
-	for _, id := range []string{"a", "b"} {
-		if last(id, jitter.PathForwarded) != declineFor || last(id, jitter.PathDirect) != 0 {
-			t.Errorf("%s: forwarded %v, direct %v; want the second path declined", id, last(id, jitter.PathForwarded), last(id, jitter.PathDirect))
-		}
+	server.wants(t, "at first", signaling.ForwardStandby, signaling.ForwardStandby, false)
+	if last("a") != 0 || last("b") != 0 {
+		t.Errorf("direct paths are declined: %v, %v", last("a"), last("b"))
 	}
 	if got := s.Snapshot().Self.Network.Receiving; got != ReceivesDirect {
 		t.Errorf("the snapshot says %s", got)
 	}
 	during(3*time.Second, 100*time.Millisecond)
-	if last("a", jitter.PathDirect) != declineFor || last("b", jitter.PathForwarded) != declineFor {
-		t.Errorf("tracks are not declined: %v", tracks["a"][jitter.PathDirect].wishes)
+	server.wants(t, "later", signaling.ForwardStandby, signaling.ForwardStandby, true)
+	if last("a") != declineFor || last("b") != declineFor {
+		t.Errorf("direct tracks are not declined: %v, %v", last("a"), last("b"))
 	}
 	if got := s.Snapshot(); got.Self.Network.Receiving != ReceivesMix || got.Problem != downlinkShort {
 		t.Errorf("the snapshot says %s, %q", got.Self.Network.Receiving, got.Problem)
 	}
-	during(13*time.Second, 0) // no mix comes
-	if last("a", jitter.PathDirect) != 0 || last("a", jitter.PathForwarded) != declineFor {
-		t.Errorf("the direct paths are not asked for again: %v", tracks["a"][jitter.PathDirect].wishes)
+	s.conn, server = toldServer(t)
+	during(time.Second, 0)
+	server.wants(t, "after joining again", signaling.ForwardStandby, signaling.ForwardStandby, true)
+	during(12*time.Second, 0) // no mix comes
+	server.wants(t, "without a mix", signaling.ForwardStandby, signaling.ForwardStandby, false)
+	if last("a") != 0 {
+		t.Errorf("the direct paths are not asked for again: %v", wishes("a", jitter.PathDirect))
 	}
 	during(20*time.Second, 0)
-	for _, id := range []string{"a", "b"} {
-		if last(id, jitter.PathForwarded) != 0 || last(id, jitter.PathDirect) != 0 {
-			t.Errorf("%s: not everything comes back", id)
-		}
+	server.wants(t, "with room for all", signaling.ForwardFull, signaling.ForwardFull, false)
+	if len(wishes("a", jitter.PathForwarded))+len(wishes("b", jitter.PathForwarded)) != 0 {
+		t.Error("the server is told on its tracks")
+	}
+	told := server.count
+	during(5*time.Second, 0)
+	if server.count != told {
+		t.Error("the server is told again and again")
 	}
 }

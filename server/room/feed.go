@@ -41,6 +41,7 @@ type mixFrame struct {
 
 // openFeed starts the mix of a participant that wants one; a participant that doesn't loses its own.
 func (r *Room) openFeed(p *participant, link *mediaLink) {
+	link.SetSparing(p.short)
 	if p.receive != signaling.ReceiveMix && !p.short {
 		if feed := p.feed; feed != nil {
 			p.feed = nil
@@ -107,8 +108,8 @@ func (f *mixFeed) take(pcm []float32, firstSample int64) {
 	}
 }
 
-// setReceive gives a participant that is short of downlink a small mix, or takes it back. The tracks it
-// declines by itself, without a new offer.
+// setReceive gives a participant that is short of downlink a small mix, or takes it back. The tracks it has
+// put on standby, without a new offer.
 func (r *Room) setReceive(p *participant, m *signaling.ReceiveSet) error {
 	link := p.currentLink()
 	if link == nil || p.receive == signaling.ReceiveMix {

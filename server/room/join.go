@@ -115,6 +115,7 @@ func (r *Room) resume(p *participant, e *entry) (*participant, error) {
 	}
 	was := p.public()
 	p.describe(e.join)
+	r.forwarder.EndStandby(p.id)
 	p.lostAt = time.Time{}
 	if !keep && link != nil {
 		r.startOver(p, link) // before what is held goes out: signals of the old link don't

@@ -86,6 +86,7 @@ func (p *participant) describe(join *signaling.JoinRoom) {
 		p.name = "?"
 	}
 	p.topology, p.receive, p.dataChannels, p.short = join.Topology, join.Receive, join.DataChannels, false
+	clear(p.off)
 	if p.topology == "" {
 		p.topology = signaling.TopologyAuto
 	}

@@ -104,6 +104,21 @@ func (f *Forwarder) SetStandby(originID, subscriberID string, standby bool) {
 	}
 }
 
+// EndStandby has everything sent again that a subscriber is subscribed to.
+func (f *Forwarder) EndStandby(subscriberID string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.tracks {
+		if !t.standby[subscriberID] {
+			continue
+		}
+		delete(t.standby, subscriberID)
+		if l := t.links[subscriberID]; l != nil {
+			t.publisher.SetStandby(l, false)
+		}
+	}
+}
+
 // Unsubscribe ends a subscription; one that is not there is no error.
 func (f *Forwarder) Unsubscribe(originID, subscriberID string) {
 	f.mu.Lock()

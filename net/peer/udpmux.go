@@ -313,25 +313,6 @@ func provesWay(b []byte) bool {
 	return len(b) > 3 && (b[0] > 3 || binary.BigEndian.Uint16(b) == stunBindingSuccess)
 }
 
-// remote is the entry of an address. Writing to it makes one, unless another connection has it for good
-// reason: nil then.
-func (c *muxConn) remote(addr netip.AddrPort, packet []byte) *muxRemote {
-	if r := c.last.Load(); r != nil && r.addr == addr && !r.displaced.Load() {
-		return r
-	}
-	key := muxKey{c.socket, addr}
-	c.mux.mu.RLock()
-	r := c.mux.byRemote[key]
-	c.mux.mu.RUnlock()
-	if r == nil || r.conn != c {
-		if r = c.claim(key, packet); r == nil {
-			return nil
-		}
-	}
-	c.last.Store(r)
-	return r
-}
-
 // ReadFromAddrPort reads what came for the connection.
 func (h *muxHandle) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	select {

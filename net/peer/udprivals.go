@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 )
 
@@ -31,6 +32,25 @@ func (r *muxRival) asks(id []byte) {
 
 func (r *muxRival) waitsFor(id []byte) bool {
 	return slices.ContainsFunc(r.asked[:min(r.next, rivalChecks)], func(a [stunIDBytes]byte) bool { return bytes.Equal(a[:], id) })
+}
+
+// remote is the entry of an address. Writing to it makes one, unless another connection has it for good
+// reason: nil then.
+func (c *muxConn) remote(addr netip.AddrPort, packet []byte) *muxRemote {
+	if r := c.last.Load(); r != nil && r.addr == addr && !r.displaced.Load() {
+		return r
+	}
+	key := muxKey{c.socket, addr}
+	c.mux.mu.RLock()
+	r := c.mux.byRemote[key]
+	c.mux.mu.RUnlock()
+	if r == nil || r.conn != c {
+		if r = c.claim(key, packet); r == nil {
+			return nil
+		}
+	}
+	c.last.Store(r)
+	return r
 }
 
 // claim makes an address the connection's where nobody else has shown to be there.

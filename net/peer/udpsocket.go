@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // How much of a fan-out goes to the system at once, and how many batches are kept: fan-outs overlap.
@@ -15,6 +16,12 @@ const (
 	batchPackets = 64
 	batchBytes   = 32 << 10
 	spareBatches = 4
+)
+
+// A socket that only fails is read now and then, so that it costs no processor.
+const (
+	failedReads = 100
+	failedPause = 20 * time.Millisecond
 )
 
 // udpSocket is one socket of a udpMux.
@@ -61,12 +68,19 @@ func (s *udpSocket) readPackets() (closed bool) {
 		}
 	}()
 	d := datagrams.Get().(*datagram)
+	failed := 0 // times without a packet in between
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(d.data[:])
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return true
-		case err != nil || n == 0: // of one packet that was sent
+		case err != nil: // of one packet that was sent, mostly
+			if failed++; failed >= failedReads {
+				time.Sleep(failedPause)
+			}
+			continue
+		}
+		if failed = 0; n == 0 {
 			continue
 		}
 		d.n, d.from = n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())

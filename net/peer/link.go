@@ -231,8 +231,8 @@ func (l *Link) noteState() {
 	if state == *l.state.Load() {
 		return
 	}
-	if m := l.factory.cfg.Mux; m != nil && state == StateFailed && *l.state.Load() == StateConnecting && l.hasWay() {
-		m.counted.unproven.Add(1) // DTLS failed, since the way is there
+	if m := l.factory.cfg.Mux; m != nil && state == StateFailed && *l.state.Load() == StateConnecting && l.isUnproven() {
+		m.counted.unproven.Add(1)
 	}
 	l.state.Store(&state)
 	if state == StateConnected && l.reach != nil {
@@ -241,10 +241,18 @@ func (l *Link) noteState() {
 	l.notices.push(notice{state: state})
 }
 
-// hasWay tells whether the connectivity checks have succeeded and still do.
-func (l *Link) hasWay() bool {
-	ice := l.pc.ICEConnectionState()
-	return ice == webrtc.ICEConnectionStateConnected || ice == webrtc.ICEConnectionStateCompleted
+// isUnproven tells whether it was DTLS that failed, or was ended by the other side, on a way that is there.
+// That the checks have succeeded is told later than it is so, and when DTLS ends ICE may be closed already:
+// what counts is that they have not failed.
+func (l *Link) isUnproven() bool {
+	select {
+	case <-l.quit: // closed by this side
+		return false
+	default:
+	}
+	ice, secured := l.pc.ICEConnectionState(), l.pc.SCTP().Transport().State()
+	return ice != webrtc.ICEConnectionStateFailed && ice != webrtc.ICEConnectionStateDisconnected &&
+		(secured == webrtc.DTLSTransportStateFailed || secured == webrtc.DTLSTransportStateClosed)
 }
 
 func linkState(s webrtc.PeerConnectionState) State {

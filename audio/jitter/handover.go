@@ -27,7 +27,7 @@ func (p *Player) handOver(path int, r *record, need int64) {
 	if silence := p.samples(r.arrival) - other.last; silence < silentPackets*int64(r.samples)+int64(silentJitters*other.jitter) {
 		return
 	}
-	target := own.need(p.usual, p.stalls) + guard
+	target := own.greatest() + guard
 	if need > min(target+max(int64(r.samples), int64(silentJitters*own.jitter)), p.highest) {
 		return
 	}

@@ -193,6 +193,9 @@ func (a *arrivals) add(arrival, transit, need int64, samples int) {
 // surprising tells whether a need is greater than all usual ones of the 8 s before these.
 func (a *arrivals) surprising(need int64) bool { return need > -a.most.of(1, 4) }
 
+// greatest is the greatest usual need of the last 10 s.
+func (a *arrivals) greatest() int64 { return -a.most.value() }
+
 // forget lets go of what is older than the window at a moment in samples.
 func (a *arrivals) forget(now int64) {
 	before := now*1000/sampleRate - window

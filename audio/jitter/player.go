@@ -40,8 +40,6 @@ type Player struct {
 	aim        aim
 	alone      *arrivals // the path that goes on without the other one; nil: both do, or none has ended
 	aloneUntil int64
-	usual      float64 // shares of the sound that may be late, as divide says
-	stalls     float64
 	highest    int64 // target that the configuration allows
 	outlook    int64 // played when it was made last
 
@@ -272,19 +270,18 @@ func (p *Player) retarget(cfg *Config) {
 		p.alone = nil
 	}
 	p.steady = p.clock.steady(&p.merged.floor)
-	p.usual, p.stalls = divide(cfg.LateBudget, p.expected.ratio())
+	usual, stalls := divide(cfg.LateBudget, p.expected.ratio())
 	p.merged.forget(now)
-	need, base := p.merged.need(p.usual, p.stalls), p.base(&p.merged)
+	need, base := p.merged.need(usual, stalls), p.base(&p.merged)
 	for i := range p.paths {
 		path := &p.paths[i]
 		path.forget(now)
 		stats, own := &p.counters.paths[i], int64(0)
 		if path.count > 0 {
-			alone := path.need(p.usual, p.stalls)
-			if cfg.Cover == CoverSlower || p.alone == path {
-				need = max(need, alone)
+			if p.alone == path || cfg.Cover == CoverSlower && p.paths[1-i].count > 0 {
+				need = max(need, path.greatest()) // a gap is or would be there already: no other one
 			}
-			own = alone + guard - base
+			own = path.need(usual, stalls) + guard - base
 			stats.base.Store(samplesDuration(p.base(path) - base))
 		}
 		stats.need.Store(samplesDuration(own))

@@ -43,6 +43,7 @@ func eight(r *report, name string, seed uint64, topology signaling.Topology) err
 	}
 	bad := netsim.Conditions{Delay: 20 * time.Millisecond, Jitter: 15 * time.Millisecond, Loss: 0.05}
 	full.Set(bad)
+	others.Set(bad)
 	p, err := g.perform(full, fullName, "--topology", string(topology), "--output", "null", "--muted")
 	if err != nil {
 		return err
@@ -76,22 +77,36 @@ func eight(r *report, name string, seed uint64, topology signaling.Topology) err
 	time.Sleep(settled + settled/2)
 	begun := time.Now()
 	busy := table.Busy(span)
-	some, err := p.between(begun.Add(5*time.Second), time.Now())
+	some, err := p.between(begun.Add(-2*time.Second), time.Now())
 	if err != nil {
 		return err
 	}
-	mean, n := 0.0, 0
-	for _, s := range some {
-		for _, h := range s.Performers {
-			mean += h.ConcealedRatio
-			n++
-		}
+	all, worst, err := shares(some, senders)
+	if err != nil {
+		return err
 	}
-	if n == 0 {
-		return errors.New("nobody is heard any more")
-	}
-	r.print(name, busy, percent("concealed", most, mean/float64(n)))
+	r.print(name, busy, percent("concealed, all senders", most, all), percent("concealed, the worst sender", most, worst))
 	last := some[len(some)-1]
 	r.table.Shown([]string{name, "CPU of the full engine"}, fmt.Sprintf("%.0f %% of a core, machine %.0f %% busy", last.CPUPercent, busy))
 	return nil
+}
+
+// shares returns how much was concealed of what was played between the first line and the last: of all
+// senders together and of the worst one.
+func shares(lines []stats, senders int) (all, worst float64, err error) {
+	first, last := lines[0], lines[len(lines)-1]
+	var played, concealed float64
+	for _, h := range last.Performers {
+		before, ok := first.of(h.Name)
+		if !ok || h.PlayedMS <= before.PlayedMS {
+			return 0, 0, fmt.Errorf("%s was not heard all the time", h.Name)
+		}
+		played += h.PlayedMS - before.PlayedMS
+		concealed += h.ConcealedMS - before.ConcealedMS
+		worst = max(worst, (h.ConcealedMS-before.ConcealedMS)/(h.PlayedMS-before.PlayedMS))
+	}
+	if len(last.Performers) != senders {
+		return 0, 0, fmt.Errorf("%d of %d are heard", len(last.Performers), senders)
+	}
+	return concealed / played, worst, nil
 }

@@ -76,6 +76,7 @@ type stats struct {
 	RTTMS         float64   `json:"rtt_ms"`
 	BitrateBPS    float64   `json:"bitrate_bps"`
 	CPUPercent    float64   `json:"cpu_percent"`
+	Receiving     string    `json:"receiving"` // what it does without, or not
 	Performers    []heard   `json:"performers"`
 	Publications  []sent    `json:"publications"`
 }
@@ -92,7 +93,10 @@ type heard struct {
 	Name             string  `json:"name"`
 	Direct           bool    `json:"direct"`
 	Forwarded        bool    `json:"forwarded"`
-	ConcealedRatio   float64 `json:"concealed_ratio"`
+	ConcealedRatio   float64 `json:"concealed_ratio"` // of the last 5 s
+	PlayedMS         float64 `json:"played_ms"`
+	ConcealedMS      float64 `json:"concealed_ms"`
+	PathDifferenceMS float64 `json:"path_difference_ms"`
 	TargetDelayMS    float64 `json:"target_delay_ms"`
 	CurrentDelayMS   float64 `json:"current_delay_ms"`
 	PacketsDirect    int64   `json:"packets_direct"`
@@ -148,25 +152,22 @@ func (p *performer) between(from, to time.Time) ([]stats, error) {
 	return some, nil
 }
 
-// concealed returns how much more of another one's sound was concealed in a span, of at most 5 s and
-// the gap of a line, than in the time before.
-func (p *performer) concealed(of string, from, to time.Time) (time.Duration, error) {
-	const window = 5 * time.Second // that the ratio speaks of
-	before, err := p.between(from.Add(-2*time.Second), from)
-	if err != nil {
-		return 0, err
+// concealed returns how much of another one's sound was concealed in a span after a moment.
+func (p *performer) concealed(of string, moment time.Time, span time.Duration) (time.Duration, error) {
+	var total [2]float64
+	for i := range total {
+		at := moment.Add(time.Duration(i) * span)
+		some, err := p.between(at.Add(-2*time.Second), at)
+		if err != nil {
+			return 0, err
+		}
+		h, ok := some[len(some)-1].of(of)
+		if !ok {
+			return 0, fmt.Errorf("%s does not hear %s", p.name, of)
+		}
+		total[i] = h.ConcealedMS
 	}
-	after, err := p.between(from, to)
-	if err != nil {
-		return 0, err
-	}
-	base, _ := before[len(before)-1].of(of)
-	most := 0.0
-	for _, s := range after {
-		h, _ := s.of(of)
-		most = max(most, h.ConcealedRatio)
-	}
-	return time.Duration((most - base.ConcealedRatio) * float64(window)), nil
+	return time.Duration((total[1] - total[0]) * float64(time.Millisecond)), nil
 }
 
 // sound is what a performer heard, in blocks of 10 ms.

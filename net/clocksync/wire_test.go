@@ -2,8 +2,31 @@ package clocksync
 
 import (
 	"bytes"
+	"encoding/hex"
+	"os"
+	"regexp"
 	"testing"
 )
+
+// TestProtocolDocumentExamples keeps docs/protocol.md true: its bytes are the ping and the pong that it
+// shows in JSON before.
+func TestProtocolDocumentExamples(t *testing.T) {
+	document, err := os.ReadFile("../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := [][]byte{AppendPing(nil, 17), AppendPong(nil, 17, 1794657612345678901, 1794657612345690123)}
+	examples := regexp.MustCompile("```hex clock\n([0-9a-f]+)\n```").FindAllSubmatch(document, -1)
+	if len(examples) != len(said) {
+		t.Fatalf("%d examples, want %d", len(examples), len(said))
+	}
+	for i, example := range examples {
+		message, err := hex.DecodeString(string(example[1]))
+		if err != nil || !bytes.Equal(message, said[i]) {
+			t.Errorf("example %d is %s, want %x (%v)", i+1, example[1], said[i], err)
+		}
+	}
+}
 
 func TestClockMessagesSurviveTheWire(t *testing.T) {
 	for _, v := range []int64{0, 1, -1, 1 << 62, -1 << 63} {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/transport/v5"
 	"github.com/pion/webrtc/v4"
 
 	"gasso/net/congestion"
@@ -78,6 +79,8 @@ type Config struct {
 	Ways  Ways                                  // empty: auto
 	TLS   *tls.Config                           // toward TURN servers; nil: the system's authorities
 	Proxy func(*http.Request) (*url.URL, error) // toward TURN servers over TCP; nil: http.ProxyFromEnvironment
+
+	network transport.Net // of tests; nil: the system's
 }
 
 // Factory makes links that share a configuration.

@@ -61,11 +61,15 @@ type reach struct {
 }
 
 func newReach(cfg *Config) (*reach, error) {
-	system, err := stdnet.NewNet()
-	if err != nil {
-		return nil, fmt.Errorf("look at network interfaces: %w", err)
+	network := cfg.network
+	if network == nil {
+		system, err := stdnet.NewNet()
+		if err != nil {
+			return nil, fmt.Errorf("look at network interfaces: %w", err)
+		}
+		network = system
 	}
-	r := &reach{Net: system, ways: cfg.Ways, dialer: relayDialer{tls: cfg.TLS, proxy: cfg.Proxy}}
+	r := &reach{Net: network, ways: cfg.Ways, dialer: relayDialer{tls: cfg.TLS, proxy: cfg.Proxy}}
 	if r.dialer.proxy == nil {
 		r.dialer.proxy = http.ProxyFromEnvironment
 	}
@@ -138,6 +142,9 @@ func held(needed context.Context, wait time.Duration) error {
 
 // Interfaces are those of now: addresses come and go while a link lives.
 func (r *reach) Interfaces() ([]*transport.Interface, error) {
+	if _, system := r.Net.(*stdnet.Net); !system {
+		return r.Net.Interfaces()
+	}
 	now, err := stdnet.NewNet()
 	if err != nil {
 		return nil, err

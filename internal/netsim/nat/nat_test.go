@@ -1,151 +1,124 @@
 package nat
 
 import (
-	"errors"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/pion/stun/v4"
-	"github.com/pion/transport/v5/vnet"
-	"github.com/pion/webrtc/v4"
+	"github.com/pion/transport/v5"
 
 	"gasso/internal/netsim"
 )
 
-const life = time.Second // of mappings
+const (
+	life = 400 * time.Millisecond // of mappings
+	soon = 100 * time.Millisecond // until a packet has arrived or will not
+)
 
-// serveSTUN answers binding requests at a public address, until the test ends.
-func serveSTUN(t *testing.T, n *Internet) (url string) {
+// place is a socket somewhere in an internet.
+type place struct {
+	t *testing.T
+	transport.UDPConn
+}
+
+// public is a socket at a new public address.
+func public(t *testing.T, n *Internet) place {
 	t.Helper()
 	host, address, err := n.Host()
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := host.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(address), Port: 3478})
+	return open(t, host, net.ParseIP(address))
+}
+
+func open(t *testing.T, host transport.Net, ip net.IP) place {
+	t.Helper()
+	conn, err := host.ListenUDP("udp4", &net.UDPAddr{IP: ip, Port: 5000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		buffer := make([]byte, 1500)
-		for {
-			size, from, err := conn.ReadFrom(buffer)
-			if err != nil {
-				return
-			}
-			request := &stun.Message{Raw: buffer[:size]}
-			if request.Decode() != nil {
-				continue
-			}
-			udp := from.(*net.UDPAddr)
-			answer, err := stun.Build(stun.NewTransactionIDSetter(request.TransactionID), stun.BindingSuccess,
-				&stun.XORMappedAddress{IP: udp.IP, Port: udp.Port}, stun.Fingerprint)
-			if err == nil {
-				_, _ = conn.WriteTo(answer.Raw, from)
-			}
-		}
-	})
-	t.Cleanup(func() { _ = conn.Close(); running.Wait() })
-	return "stun:" + address + ":3478"
+	t.Cleanup(func() { _ = conn.Close() })
+	return place{t, conn}
 }
 
-// connect makes a connection between two hosts and returns its states at the first one.
-func connect(t *testing.T, url string, hosts [2]*vnet.Net) (states chan webrtc.PeerConnectionState) {
-	t.Helper()
-	states = make(chan webrtc.PeerConnectionState, 16)
-	var ends [2]*webrtc.PeerConnection
-	for i, host := range hosts {
-		e := webrtc.SettingEngine{}
-		e.SetNet(host)
-		e.SetICETimeouts(2*time.Second, 4*time.Second, 200*time.Millisecond)
-		pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(e)).NewPeerConnection(webrtc.Configuration{ICEServers: []webrtc.ICEServer{{URLs: []string{url}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = pc.Close() })
-		ends[i] = pc
-	}
-	ends[0].OnConnectionStateChange(func(s webrtc.PeerConnectionState) { states <- s })
-	_, err := ends[0].CreateDataChannel("test", nil)
-	offer, err2 := ends[0].CreateOffer(nil)
-	if err := errors.Join(err, err2, describe(ends[0], ends[1], offer)); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := ends[1].CreateAnswer(nil)
-	if err := errors.Join(err, describe(ends[1], ends[0], answer)); err != nil {
-		t.Fatal(err)
-	}
-	return states
-}
-
-// describe hands a description with all candidates from one end to the other.
-func describe(from, to *webrtc.PeerConnection, d webrtc.SessionDescription) error {
-	gathered := webrtc.GatheringCompletePromise(from)
-	if err := from.SetLocalDescription(d); err != nil {
-		return err
-	}
-	<-gathered
-	return to.SetRemoteDescription(*from.LocalDescription())
-}
-
-func reaches(states chan webrtc.PeerConnectionState, wanted webrtc.PeerConnectionState, within time.Duration) bool {
-	timeout := time.After(within)
-	for {
-		select {
-		case s := <-states:
-			if s == wanted {
-				return true
-			}
-		case <-timeout:
-			return false
-		}
+func (p place) send(to net.Addr) {
+	p.t.Helper()
+	if _, err := p.WriteTo([]byte("hello"), to); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
-func TestWebRTCMeetsTranslators(t *testing.T) {
+// receives tells whether a packet comes, and from where.
+func (p place) receives() (from net.Addr, ok bool) {
+	p.t.Helper()
+	if err := p.SetReadDeadline(time.Now().Add(soon)); err != nil {
+		p.t.Fatal(err)
+	}
+	_, from, err := p.ReadFrom(make([]byte, 100))
+	return from, err == nil
+}
+
+func TestTranslatorsMapAndFilterAsTheirKind(t *testing.T) {
 	for _, c := range []struct {
-		name     string
-		kinds    [2]Kind
-		connects bool
+		name         string
+		kind         Kind
+		same, answer bool // one port toward all; a stranger is let in
 	}{
-		{"endpoint-independent on both sides", [2]Kind{EndpointIndependent, EndpointIndependent}, true},
-		{"port restricted on both sides", [2]Kind{PortRestricted, PortRestricted}, true},
-		{"symmetric and endpoint-independent", [2]Kind{Symmetric, EndpointIndependent}, true},
-		{"symmetric on both sides", [2]Kind{Symmetric, Symmetric}, false},
+		{"endpoint-independent", EndpointIndependent, true, true},
+		{"port restricted", PortRestricted, true, false},
+		{"symmetric", Symmetric, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			n, err := New(1)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = n.Close() })
-			url := serveSTUN(t, n)
-			var hosts [2]*vnet.Net
-			for i, kind := range c.kinds {
-				if hosts[i], err = n.Behind(kind, life); err != nil {
-					t.Fatal(err)
-				}
+			one, two, stranger := public(t, n), public(t, n), public(t, n)
+			host, err := n.Behind(c.kind, life)
+			if err != nil {
+				t.Fatal(err)
 			}
-			states := connect(t, url, hosts)
-			if !c.connects {
-				if !reaches(states, webrtc.PeerConnectionStateFailed, 30*time.Second) {
-					t.Error("does not fail without a relay")
-				}
-				return
+			inside := open(t, host, net.IPv4zero)
+			inside.send(one.LocalAddr())
+			inside.send(two.LocalAddr())
+			a, okA := one.receives()
+			b, okB := two.receives()
+			if !okA || !okB || (a.String() == b.String()) != c.same {
+				t.Fatalf("seen as %v and %v", a, b)
 			}
-			if !reaches(states, webrtc.PeerConnectionStateConnected, 20*time.Second) {
-				t.Fatal("does not connect")
+			one.send(a)
+			if _, ok := inside.receives(); !ok {
+				t.Error("an answer does not come in")
 			}
-			if reaches(states, webrtc.PeerConnectionStateDisconnected, 3*life) {
-				t.Error("does not outlive its mappings")
+			stranger.send(a)
+			if _, ok := inside.receives(); ok != c.answer {
+				t.Errorf("a stranger comes in: %v", ok)
 			}
-			n.Set(netsim.Conditions{Blackout: true})
-			if !reaches(states, webrtc.PeerConnectionStateDisconnected, 10*time.Second) {
-				t.Error("does not notice a blackout")
+			time.Sleep(2 * life) // vnet has no clock to set
+			one.send(a)
+			if _, ok := inside.receives(); ok {
+				t.Error("a mapping that nothing used is there")
 			}
 		})
+	}
+}
+
+func TestConditionsHold(t *testing.T) {
+	n, err := New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	one, two := public(t, n), public(t, n)
+	for _, c := range []struct {
+		conditions netsim.Conditions
+		passes     bool
+	}{{netsim.Conditions{}, true}, {netsim.Conditions{Blackout: true}, false}, {netsim.Conditions{}, true}} {
+		n.Set(c.conditions)
+		one.send(two.LocalAddr())
+		if _, ok := two.receives(); ok != c.passes {
+			t.Errorf("with %+v a packet passes: %v", c.conditions, ok)
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 )
 
@@ -52,7 +51,6 @@ func (l *Link) addTrack(p *Publisher) error {
 	l.tracks[p] = &attachment{sender: sender, track: track}
 	p.add(track)
 	l.due = true
-	l.wg.Go(func() { l.runReports(sender.Read, track) })
 	return nil
 }
 
@@ -90,34 +88,15 @@ func (l *Link) releaseTracks() {
 	l.tracks = nil
 }
 
-// runReports reads what the receiver of a track says until the sender stops.
-func (l *Link) runReports(read readRTCP, track *localTrack) {
-	l.eachCompound(read, func(compound []byte) error {
-		err := l.takeReports(compound, track, time.Now())
+// followReports takes what the receiver of a track says, on the goroutine that decrypts it. A panic over it,
+// which somebody else wrote, is caught.
+func (l *Link) followReports(track *localTrack, ssrc uint32) {
+	l.inbox.onReports(ssrc, func(reports []byte) {
+		err := l.guarded(func() error { return l.takeReports(reports, track, time.Now()) })
 		if err != nil {
 			track.badFeedback.Add(1)
 		}
-		return err
 	})
-}
-
-// readRTCP is how pion gives what came: RTPSender.Read and RTPReceiver.Read.
-type readRTCP func([]byte) (int, interceptor.Attributes, error)
-
-// eachCompound takes compound packets until there are no more. A panic over one, which somebody else wrote,
-// does not end that.
-func (l *Link) eachCompound(read readRTCP, take func([]byte) error) {
-	buf := make([]byte, receiveBufferBytes)
-	for more := true; more; {
-		_ = l.guarded(func() error { // taken care of there
-			n, _, err := read(buf)
-			if err != nil {
-				more = false
-				return err
-			}
-			return take(buf[:n])
-		})
-	}
 }
 
 func (l *Link) takeReports(compound []byte, track *localTrack, now time.Time) error {

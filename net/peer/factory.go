@@ -85,10 +85,10 @@ type Config struct {
 
 // Factory makes links that share a configuration.
 type Factory struct {
-	cfg  Config
-	log  *slog.Logger
-	apis []*webrtc.API // one for each shard of the Mux
-	next atomic.Uint64 // shard of the next link
+	cfg    Config
+	log    *slog.Logger
+	shards []shard       // of the Mux
+	next   atomic.Uint64 // shard of the next link
 
 	mu       sync.Mutex // guards what follows
 	servers  []webrtc.ICEServer
@@ -111,24 +111,17 @@ func NewFactory(cfg Config) (*Factory, error) {
 }
 
 func (f *Factory) init() error {
-	shards := []shard{{}}
+	f.shards = []shard{{}}
 	if f.cfg.Mux != nil {
-		shards = f.cfg.Mux.shards
-	}
-	for _, s := range shards {
-		api, err := f.newAPI(s, nil)
-		if err != nil {
-			return err
-		}
-		f.apis = append(f.apis, api)
+		f.shards = f.cfg.Mux.shards
 	}
 	return f.SetICEServers(f.cfg.ICEServers)
 }
 
-// newAPI makes pion's constructor of PeerConnections for one shard, or for one link with a reach of its own: Opus with RED, the identity
-// extension and transport-wide numbers. There is no interceptor: reports are our own, and repeats are asked for
-// from the merged jitter buffer, not per transport.
-func (f *Factory) newAPI(s shard, r *reach) (*webrtc.API, error) {
+// newAPI makes pion's constructor of one PeerConnection, on a shard or with a reach of its own, whose packets go
+// to in: Opus with RED, the identity extension and transport-wide numbers. There is no interceptor: reports are
+// our own, and repeats are asked for from the merged jitter buffer, not per transport.
+func (f *Factory) newAPI(s shard, r *reach, in *inbox) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	for _, codec := range []webrtc.RTPCodecParameters{opusCodec(), redCodec()} {
 		codec.RTCPFeedback = transportFeedback()
@@ -146,6 +139,8 @@ func (f *Factory) newAPI(s shard, r *reach) (*webrtc.API, error) {
 	if err != nil {
 		return nil, err
 	}
+	setting.BufferFactory = in.open
+	setting.DisableMediaEngineCopy(true) // it is of one PeerConnection anyway
 	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
 		webrtc.WithSettingEngine(setting)), nil
 }
@@ -190,7 +185,11 @@ func (f *Factory) SetICEServers(servers []signaling.ICEServer) error {
 		return err
 	}
 	// pion checks the servers when a PeerConnection is made; make one, so that a mistake shows here.
-	probe, err := f.apis[0].NewPeerConnection(webrtc.Configuration{ICEServers: converted})
+	api, err := f.newAPI(f.shards[0], nil, &inbox{})
+	if err != nil {
+		return err
+	}
+	probe, err := api.NewPeerConnection(webrtc.Configuration{ICEServers: converted})
 	if err != nil {
 		return fmt.Errorf("use ICE servers: %w", err)
 	}
@@ -204,21 +203,22 @@ func (f *Factory) SetICEServers(servers []signaling.ICEServer) error {
 }
 
 // newPeerConnection makes a PeerConnection on the next shard, or with a reach of its own where nothing is
-// shared; with channels its offers name data channels.
-func (f *Factory) newPeerConnection(channels, toServer bool) (pc *webrtc.PeerConnection, r *reach, mayBlock bool, err error) {
+// shared; what it receives goes to in. With channels its offers name data channels.
+func (f *Factory) newPeerConnection(in *inbox, channels, toServer bool) (pc *webrtc.PeerConnection, r *reach, mayBlock bool, err error) {
 	f.mu.Lock()
 	servers, secure, mayBlock := f.servers, f.secure, f.mayBlock
 	f.mu.Unlock()
-	api := f.apis[f.next.Add(1)%uint64(len(f.apis))]
+	onShard := f.shards[f.next.Add(1)%uint64(len(f.shards))]
 	if f.cfg.Mux == nil {
 		if r, err = newReach(&f.cfg); err != nil {
 			return nil, nil, false, err
 		}
 		r.toServer = toServer
 		r.again(secure)
-		if api, err = f.newAPI(shard{}, r); err != nil {
-			return nil, nil, false, err
-		}
+	}
+	api, err := f.newAPI(onShard, r, in)
+	if err != nil {
+		return nil, nil, false, err
 	}
 	pc, err = api.NewPeerConnection(webrtc.Configuration{
 		ICEServers:         servers,

@@ -2,14 +2,13 @@ package peer
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"github.com/pion/transport/v5/packetio"
 
 	"gasso/net/redundancy"
 	"gasso/net/signaling"
@@ -109,21 +108,22 @@ func TestPanicsInFeedbackAreCaught(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reads := 0
-	l.runReports(func(buf []byte) (int, interceptor.Attributes, error) {
-		reads++
-		switch reads {
-		case 1:
-			panic("in pion")
-		case 2:
-			return 1, nil, nil // malformed
-		case 3:
-			return copy(buf, good), nil, nil
+	bad, err := (&rtcp.ApplicationDefined{
+		Name: redundancy.AppName, SubType: redundancy.AppRequests, Data: redundancy.AppendRequests(nil, 1, []int64{5}),
+	}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.followReports(track, 7)
+	come := l.inbox.open(packetio.RTCPBufferPacket, 7)
+	close(track.requests) // what asks panics
+	for _, compound := range [][]byte{bad, {0x80}, good} {
+		if n, err := come.Write(compound); n != len(compound) || err != nil {
+			t.Errorf("pion is told %d, %v", n, err)
 		}
-		return 0, nil, io.EOF
-	}, track)
-	if n := track.badFeedback.Load(); reads != 4 || n != 2 || l.panics.Load() != 1 {
-		t.Errorf("%d reads, %d bad, %d panics", reads, n, l.panics.Load())
+	}
+	if n := track.badFeedback.Load(); n != 3 || l.panics.Load() != 1 {
+		t.Errorf("%d bad, %d panics", n, l.panics.Load())
 	}
 	if err := l.writeRTCP(nil); !errors.Is(err, ErrBadSignal) { // without a connection
 		t.Errorf("write: %v", err)

@@ -76,6 +76,7 @@ type Link struct {
 	notices  notices
 	send     *sendQueue // nil where writing never waits for the network
 	channels []*Channel // as configured
+	inbox    inbox
 	wg       sync.WaitGroup
 	closing  sync.Once
 	closeErr error
@@ -106,17 +107,18 @@ func (f *Factory) NewLink(cfg LinkConfig) (*Link, error) {
 	if cfg.Log == nil {
 		cfg.Log = f.log
 	}
-	pc, reach, mayBlock, err := f.newPeerConnection(cfg.Offerer && len(cfg.Channels) > 0, cfg.RemoteID == signaling.ServerID)
-	if err != nil {
-		return nil, fmt.Errorf("make peer connection: %w", err)
-	}
 	l := &Link{
-		cfg: cfg, factory: f, pc: pc, reach: reach, log: cfg.Log.With("local", cfg.LocalID, "remote", cfg.RemoteID),
+		cfg: cfg, factory: f, log: cfg.Log.With("local", cfg.LocalID, "remote", cfg.RemoteID),
 		negotiation: newNegotiation(),
 		commands:    make(chan command), changed: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 		notices: newNotices(),
 	}
+	pc, reach, mayBlock, err := f.newPeerConnection(&l.inbox, cfg.Offerer && len(cfg.Channels) > 0, cfg.RemoteID == signaling.ServerID)
+	if err != nil {
+		return nil, fmt.Errorf("make peer connection: %w", err)
+	}
+	l.pc, l.reach = pc, reach
 	first, id := StateNew, ""
 	l.state.Store(&first)
 	if cfg.Offerer {
@@ -289,14 +291,15 @@ func (l *Link) remoteTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 		l.mu.Unlock()
 		return
 	}
-	l.wg.Add(3)
+	l.wg.Add(2)
 	l.mu.Unlock()
-	s := newSubscriber(track, receiver, l.log)
+	s := newSubscriber(track, receiver, &l.inbox, l.log)
 	s.sparing = &l.sparing
-	go func() {
-		defer l.wg.Done()
-		l.eachCompound(receiver.Read, func(compound []byte) error { return s.takeSenderReports(compound, time.Now()) })
-	}()
+	ssrc := uint32(track.SSRC())
+	l.inbox.onReports(ssrc, func(reports []byte) {
+		_ = l.guarded(func() error { return s.takeSenderReports(reports, time.Now()) }) // the next says it again
+	})
+	defer l.inbox.onReports(ssrc, nil)
 	go func() {
 		defer l.wg.Done()
 		s.runFeedback(l.writeRTCP)

@@ -50,7 +50,6 @@ type localTrack struct {
 	opusType    uint8
 	redType     uint8 // 0: the other side does not know RED
 	identity    [packet.ExtensionSize]byte
-	packed      [maxPayloadBytes]byte
 	allowance   int // for sending again
 	wide        wideSender
 
@@ -103,6 +102,7 @@ func (t *localTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParamete
 			return webrtc.RTPCodecParameters{}, err
 		}
 	}
+	t.link.followReports(t, t.header.SSRC)
 	t.publisher.setBound(t, true)
 	return opus, nil
 }
@@ -110,6 +110,7 @@ func (t *localTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParamete
 // Unbind implements webrtc.TrackLocal.
 func (t *localTrack) Unbind(webrtc.TrackLocalContext) error {
 	t.publisher.setBound(t, false)
+	t.link.inbox.onReports(t.header.SSRC, nil)
 	return nil
 }
 
@@ -143,7 +144,7 @@ func (t *localTrack) write(pk *packet.Packet) error {
 	}
 	out, payloadType := *pk, t.opusType
 	if depth, spread := t.protected(); depth > 0 && t.redType != 0 {
-		if packed := t.publisher.history.Pack(t.packed[:0], pk, t.opusType, depth, spread); len(packed) > 0 {
+		if packed := t.publisher.history.Pack(t.publisher.packed[:0], pk, t.opusType, depth, spread); len(packed) > 0 {
 			out.Payload, payloadType = packed, t.redType
 		}
 	}

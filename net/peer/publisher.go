@@ -20,6 +20,7 @@ type Publisher struct {
 	streamID string
 	bound    atomic.Pointer[fanOut] // replaced, never changed
 	history  redundancy.History     // of the goroutine that writes
+	packed   [maxPayloadBytes]byte  // the same
 	written  atomic.Uint64          // when it wrote last, for sender reports
 
 	mu     sync.Mutex // guards tracks, their standby, and the replacing of bound

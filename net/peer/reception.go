@@ -22,7 +22,8 @@ type reception struct {
 	*Subscriber
 	deliver     func(*packet.Packet, time.Time)
 	extensionID uint8
-	redType     uint8 // 0: none was negotiated
+	redType     uint8     // 0: none was negotiated
+	types       [128]bool // payload types that were negotiated
 	wide        wideReceiver
 
 	arrivals arrivals
@@ -40,6 +41,10 @@ type reception struct {
 func (r *reception) take(buf []byte, arrival time.Time, near int64) {
 	if near <= 0 {
 		r.noClock.Add(1)
+		return
+	}
+	if len(buf) < 2 || !r.types[buf[1]&0x7f] {
+		r.malformed.Add(1)
 		return
 	}
 	err := packetFromRTP(&r.packet, &r.header, buf, r.extensionID, r.redType, near)
@@ -85,13 +90,16 @@ func (r *reception) takeOne(copied bool, arrival time.Time) {
 	if !r.received.Take(r.packet.Generation, r.packet.Number, copied) {
 		return
 	}
-	defer func() {
-		if p := recover(); p != nil && r.panics.Add(1) == 1 {
-			r.log.Error("deliver packet panicked", "origin", r.streamID, "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
+	defer r.recoverDelivery()
 	r.deliver(&r.packet, arrival)
 	r.delivered.Add(1)
+}
+
+// recoverDelivery is deferred around what a packet leads to: one bad packet does not end the process.
+func (s *Subscriber) recoverDelivery() {
+	if p := recover(); p != nil && s.panics.Add(1) == 1 {
+		s.log.Error("deliver packet panicked", "origin", s.streamID, "panic", p, "stack", string(debug.Stack()))
+	}
 }
 
 // report tells the sender about four times a second what came and what did not.

@@ -19,14 +19,16 @@ const testRED = 63
 
 // newReception is a subscriber's receiving half without a network.
 func newReception(deliver func(*packet.Packet, time.Time)) *reception {
-	s := newSubscriber(&webrtc.TrackRemote{}, nil, slog.New(slog.DiscardHandler))
-	return &reception{Subscriber: s, deliver: deliver, extensionID: 3, redType: testRED}
+	s := newSubscriber(&webrtc.TrackRemote{}, nil, nil, slog.New(slog.DiscardHandler))
+	r := &reception{Subscriber: s, deliver: deliver, extensionID: 3, redType: testRED}
+	r.types[111], r.types[testRED] = true, true
+	return r
 }
 
 // pipe binds a publisher to a reception; lost packets do not come.
 func pipe(t testing.TB, p *Publisher, r *reception, lost func(h *rtp.Header) bool) *localTrack {
 	t.Helper()
-	buf, arrival := make([]byte, receiveBufferBytes), time.Unix(1e9, 0)
+	buf, arrival := make([]byte, 1600), time.Unix(1e9, 0)
 	return bindFake(t, p, &Link{}, 3, func(h *rtp.Header, payload []byte) (int, error) {
 		arrival = arrival.Add(5 * time.Millisecond)
 		if lost(h) {

@@ -2,8 +2,6 @@ package peer
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -15,12 +13,11 @@ import (
 	"gasso/net/packet"
 )
 
-const receiveBufferBytes = 1600
-
 // Subscriber reads the packets of one origin from one link.
 type Subscriber struct {
 	track    *webrtc.TrackRemote
 	receiver *webrtc.RTPReceiver
+	inbox    *inbox // of the link
 	streamID string
 	log      *slog.Logger
 
@@ -35,9 +32,9 @@ type Subscriber struct {
 	ended    chan struct{}
 }
 
-func newSubscriber(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, log *slog.Logger) *Subscriber {
+func newSubscriber(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, in *inbox, log *slog.Logger) *Subscriber {
 	return &Subscriber{
-		track: track, receiver: receiver, streamID: track.StreamID(), log: log,
+		track: track, receiver: receiver, inbox: in, streamID: track.StreamID(), log: log,
 		feedback: make(chan rtcp.Packet, feedbackQueue), ended: make(chan struct{}),
 	}
 }
@@ -45,35 +42,32 @@ func newSubscriber(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, log 
 // StreamID is the participant id of the packets' origin.
 func (s *Subscriber) StreamID() string { return s.streamID }
 
-// Run delivers packets until the track ends (nil) or breaks (an error), each once, whether it came by
-// itself, as a redundant copy or for a second time. arrival is local time. near
+var errTaken = errors.New("the packets of this track are taken already")
+
+// Run delivers packets until the track ends, each once, whether it came by itself, as a redundant copy or
+// for a second time, on the goroutine that decrypts them. A track is run once. arrival is local time. near
 // gives room time in samples at a local time; packets are skipped while it returns 0 or less.
 // The packet and its payload are borrowed until deliver returns; Publication is not set, since the
 // wire carries the generation alone. A panic in deliver is recovered, counted and logged.
 func (s *Subscriber) Run(deliver func(p *packet.Packet, arrival time.Time), near func(time.Time) int64) error {
-	buf := make([]byte, receiveBufferBytes)
 	parameters := s.receiver.GetParameters()
 	r := reception{Subscriber: s, deliver: deliver, extensionID: extensionID(parameters.HeaderExtensions)}
 	r.wide.id = wideExtensionID(parameters.HeaderExtensions)
 	for _, codec := range parameters.Codecs {
+		r.types[codec.PayloadType&0x7f] = true
 		if strings.EqualFold(codec.MimeType, mimeTypeRED) {
 			r.redType = uint8(codec.PayloadType)
 		}
 	}
-	for {
-		n, _, err := s.track.Read(buf)
-		arrival := time.Now()
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
-			return nil
-		case errors.Is(err, io.ErrShortBuffer):
-			s.malformed.Add(1)
-			continue
-		case err != nil:
-			return fmt.Errorf("read packets of %s: %w", s.streamID, err)
-		}
-		r.take(buf[:n], arrival, near(arrival))
+	stream := s.inbox.stream(uint32(s.track.SSRC()))
+	if stream == nil {
+		return nil // it has ended
 	}
+	return stream.take(func(b []byte) {
+		defer s.recoverDelivery()
+		arrival := time.Now()
+		r.take(b, arrival, near(arrival))
+	})
 }
 
 // SubscriberCounters count what Run met.
@@ -81,7 +75,7 @@ type SubscriberCounters struct {
 	Delivered    int64
 	Repaired     int64 // packets that came as copies or for a second time alone
 	Unidentified int64 // without the packet identity extension: not from Gasso
-	Malformed    int64 // not Opus, longer than 120 ms, or RED that cannot be taken apart
+	Malformed    int64 // of no negotiated type, not Opus, longer than 120 ms, or RED that cannot be taken apart
 	NoClock      int64 // came before room time was known
 	Panics       int64 // in deliver
 	Expected     int64 // packets of which it is known by now whether they came on this link

@@ -264,3 +264,45 @@ func TestConcurrentUse(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestFiveMinutesWithoutTheServerFit has the highest rate in the shortest packets, with the sizes that
+// the program chooses.
+func TestFiveMinutesWithoutTheServerFit(t *testing.T) {
+	const (
+		shortest = 120 // samples
+		highest  = 510_000
+		outage   = 5 * time.Minute
+		packets  = int64(outage/time.Second) * packet.SampleRate / shortest
+		payload  = highest / 8 * shortest / packet.SampleRate
+	)
+	s := newSpool(Config{Folder: folder(t, t.TempDir())})
+	s.recoverFiles()
+	defer shut(t, s)
+	s.SetCut(true)
+	have := about(someID)
+	have.FrameSamples = shortest
+	if err := s.Begin(have); err != nil {
+		t.Fatal(err)
+	}
+	w, p := &writer{}, packet.Packet{Publication: someID, Samples: shortest, Payload: make([]byte, payload)}
+	for ; p.Number < packets; p.Number++ {
+		s.Append(&p)
+		if p.Number%100 == 99 { // a look every 250 ms
+			s.look(w, false)
+		}
+	}
+	if st := s.Status(); st.Lost != 0 || st.Packets != packets || st.Duration != outage || st.Bytes > defaultFileBytes/8 {
+		t.Errorf("status is %+v", st)
+	}
+
+	m := newSpool(Config{})
+	if err := m.Begin(have); err != nil {
+		t.Fatal(err)
+	}
+	for p.Number = 0; p.Number < packets; p.Number++ {
+		m.Append(&p)
+	}
+	if st := m.Status(); st.Duration < 59*time.Second {
+		t.Errorf("memory alone holds %v", st.Duration)
+	}
+}

@@ -19,6 +19,7 @@ var mediaFigures = []struct {
 	{mediaDesc("overflow_total", "Packets for connections that did not read."), func(c *peer.MuxCounters) int64 { return c.Overflow }},
 	{mediaDesc("unsent_total", "Packets for which the system had no room."), func(c *peer.MuxCounters) int64 { return c.Unsent }},
 	{mediaDesc("unproven_total", "Links that ended because DTLS failed, mostly over a certificate that was not announced."), func(c *peer.MuxCounters) int64 { return c.Unproven }},
+	{mediaDesc("panics_total", "Mistakes of the server over a packet."), func(c *peer.MuxCounters) int64 { return c.Panics }},
 	{mediaDesc("tcp_refused_total", "TCP connections closed for lack of room."), func(c *peer.MuxCounters) int64 { return c.Refused }},
 }
 

@@ -11,7 +11,7 @@ import (
 // opsHandler serves health and metrics to the operator.
 func (s *Server) opsHandler() http.Handler {
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newRoomMetrics(s), newJournalMetrics(s.journal), mediaMetrics{s.mux})
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newRoomMetrics(s), newJournalMetrics(s.journal), mediaMetrics{s.mux}, refusalMetrics{s.registry})
 	if s.turn != nil {
 		metrics.MustRegister(turnMetrics{s.turn})
 	}
@@ -41,7 +41,7 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 type roomMetrics struct {
 	server *Server
 
-	rooms, onAir, participants, listeners, received, forwarded, dropped, unannounced, restarts, segments, lost *prometheus.Desc
+	rooms, onAir, participants, listeners, received, forwarded, dropped, unannounced, backfilled, backfillRefused, restarts, segments, lost *prometheus.Desc
 }
 
 func newRoomMetrics(s *Server) *roomMetrics {
@@ -49,25 +49,27 @@ func newRoomMetrics(s *Server) *roomMetrics {
 		return prometheus.NewDesc("gasso_"+name, help, labels, nil)
 	}
 	return &roomMetrics{
-		server:       s,
-		rooms:        desc("rooms", "Open rooms."),
-		onAir:        desc("rooms_on_air", "Rooms on air."),
-		participants: desc("participants", "Participants of a room.", "room"),
-		listeners:    desc("listeners", "Listeners of a room that fetch its playlist from this server.", "room"),
-		received:     desc("sfu_packets_received_total", "Packets received from performers.", "room"),
-		forwarded:    desc("sfu_packets_forwarded_total", "Packets forwarded to performers.", "room"),
-		dropped:      desc("sfu_packets_dropped_total", "Packets above a participant's limit.", "room"),
-		unannounced:  desc("sfu_packets_unannounced_total", "Packets of publications that were not announced: forwarded, not mixed.", "room"),
-		restarts:     desc("encoder_restarts_total", "Times the encoder of the broadcast was started again.", "room"),
-		segments:     desc("hls_segments_total", "Segments published in this broadcast.", "room"),
-		lost:         desc("encoder_dropped_samples_total", "Samples of the program that the encoder's queue could not take.", "room"),
+		server:          s,
+		rooms:           desc("rooms", "Open rooms."),
+		onAir:           desc("rooms_on_air", "Rooms on air."),
+		participants:    desc("participants", "Participants of a room.", "room"),
+		listeners:       desc("listeners", "Listeners of a room that fetch its playlist from this server.", "room"),
+		received:        desc("sfu_packets_received_total", "Packets received from performers.", "room"),
+		forwarded:       desc("sfu_packets_forwarded_total", "Packets forwarded to performers.", "room"),
+		dropped:         desc("sfu_packets_dropped_total", "Packets above a participant's limit.", "room"),
+		unannounced:     desc("sfu_packets_unannounced_total", "Packets of publications that were not announced: forwarded, not mixed.", "room"),
+		backfilled:      desc("backfill_packets_total", "Packets that performers sent later.", "room"),
+		backfillRefused: desc("backfill_refused_total", "Messages and packets of backfill that nobody asked for, or that cannot be.", "room"),
+		restarts:        desc("encoder_restarts_total", "Times the encoder of the broadcast was started again.", "room"),
+		segments:        desc("hls_segments_total", "Segments published in this broadcast.", "room"),
+		lost:            desc("encoder_dropped_samples_total", "Samples of the program that the encoder's queue could not take.", "room"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (m *roomMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		m.rooms, m.onAir, m.participants, m.listeners, m.received, m.forwarded, m.dropped, m.unannounced, m.restarts, m.segments, m.lost,
+		m.rooms, m.onAir, m.participants, m.listeners, m.received, m.forwarded, m.dropped, m.unannounced, m.backfilled, m.backfillRefused, m.restarts, m.segments, m.lost,
 	} {
 		ch <- d
 	}
@@ -93,6 +95,8 @@ func (m *roomMetrics) Collect(ch chan<- prometheus.Metric) {
 		counter(m.forwarded, st.PacketsToPerformers, st.ID)
 		counter(m.dropped, st.PacketsDropped, st.ID)
 		counter(m.unannounced, st.PacketsUnannounced, st.ID)
+		counter(m.backfilled, st.Backfilled, st.ID)
+		counter(m.backfillRefused, st.BackfillRefused, st.ID)
 		if b := m.server.broadcastOf(st.ID); b != nil {
 			if packager := b.packager.Load(); packager != nil {
 				h := packager.Status()

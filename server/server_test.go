@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -170,9 +171,43 @@ func checkMetrics(t *testing.T, s *Server) {
 			t.Errorf("metrics lack %s", want)
 		}
 	}
+	checkDocumented(t, text)
 	for _, name := range []string{"gasso_sfu_packets_received_total", "gasso_sfu_packets_forwarded_total", "gasso_hls_segments_total"} {
 		if !strings.Contains(text, name+`{room="demo"} `) || strings.Contains(text, name+`{room="demo"} 0`) {
 			t.Errorf("metric %s does not count", name)
+		}
+	}
+}
+
+// checkDocumented compares what the operations manual lists with what there is.
+func checkDocumented(t *testing.T, metrics string) {
+	t.Helper()
+	manual, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`gasso_[a-z_]+`)
+	listed, there := map[string]bool{}, map[string]bool{}
+	for line := range strings.Lines(string(manual)) {
+		if cells := strings.Split(line, "|"); strings.HasPrefix(line, "| `gasso_") && len(cells) > 2 {
+			for _, n := range name.FindAllString(cells[1], -1) {
+				listed[n] = true
+			}
+		}
+	}
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, "gasso_") {
+			there[name.FindString(line)] = true
+		}
+	}
+	for n := range there {
+		if !listed[n] {
+			t.Errorf("the manual lacks %s", n)
+		}
+	}
+	for n := range listed {
+		if !there[n] {
+			t.Errorf("the manual lists %s, which is nowhere", n)
 		}
 	}
 }

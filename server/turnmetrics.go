@@ -23,6 +23,8 @@ var turnFigures = []struct {
 	{turnDesc("forbidden_total", "Datagrams and permissions for addresses on the deny list."), prometheus.CounterValue, func(s *turnserver.Stats) float64 { return float64(s.Forbidden) }},
 	{turnDesc("over_rate_total", "Datagrams above the bandwidth of a relayed address."), prometheus.CounterValue, func(s *turnserver.Stats) float64 { return float64(s.OverRate) }},
 	{turnDesc("flooded_total", "Datagrams of strangers that were not looked at."), prometheus.CounterValue, func(s *turnserver.Stats) float64 { return float64(s.Flooded) }},
+	{turnDesc("malformed_total", "Datagrams and messages that are no TURN."), prometheus.CounterValue, func(s *turnserver.Stats) float64 { return float64(s.Malformed) }},
+	{turnDesc("panics_total", "Mistakes of the relay over a message."), prometheus.CounterValue, func(s *turnserver.Stats) float64 { return float64(s.Panics) }},
 	{turnDesc("streams_refused_total", "Connections refused for lack of room."), prometheus.CounterValue, func(s *turnserver.Stats) float64 { return float64(s.RefusedStreams) }},
 }
 

@@ -76,6 +76,9 @@ func (r *Room) claim(resume *signaling.Resume) (id string, known *participant, e
 	}
 	known = r.participants[id]
 	valid := validParticipantID(id) && resumeSecretValid(r.cfg.ResumeKey, r.id, id, resume.Secret)
+	if !valid {
+		r.reg.refusals.addForged()
+	}
 	switch {
 	case valid:
 		return id, known, nil

@@ -38,7 +38,7 @@ type Track struct {
 }
 
 // pastPackets counts for those who left, so that the room's counters never go back.
-type pastPackets struct{ dropped, strays int64 }
+type pastPackets struct{ dropped, strays, backfilled, refused int64 }
 
 // maxAnnounced is how many publications of one participant are known at once: the current one and
 // those whose last packets are still on their way.
@@ -242,6 +242,9 @@ func (r *Room) closeMedia(p *participant) {
 		p.track.shelf.close()
 		r.past.dropped += p.track.dropped.Load()
 		r.past.strays += p.track.strays.Load()
+		later := p.track.shelf.stats()
+		r.past.backfilled += later.Packets
+		r.past.refused += refusedLater(later)
 	}
 	r.dropLink(p, func() {})
 }

@@ -49,6 +49,24 @@ func TestWhoMayNotJoinIsToldWhyAndTheOthersNoticeNothing(t *testing.T) {
 			host.untouched()
 		})
 	}
+	want := map[string]int64{}
+	for _, c := range cases {
+		want[c.code]++
+	}
+	got := s.reg.Refusals()
+	for code, n := range got.ByCode {
+		if n != want[code] {
+			t.Errorf("%d refused as %s, want %d", n, code, want[code])
+		}
+	}
+	if got.ForgedResumes != 2 {
+		t.Errorf("%d forged resumes, want 2", got.ForgedResumes)
+	}
+	m := joinAs(signaling.RolePerformer)
+	m.Resume = &signaling.Resume{ParticipantID: newParticipantID(), Secret: host.joined.ResumeSecret}
+	if is := s.join(m).joined; is.ParticipantID == m.Resume.ParticipantID || is.Resumed || s.reg.Refusals().ForgedResumes != 3 {
+		t.Errorf("a forged resume of one who is not there gave %s, %v, counted %+v", is.ParticipantID, is.Resumed, s.reg.Refusals())
+	}
 }
 
 func TestTheFirstMessageMustBeJoinRoom(t *testing.T) {

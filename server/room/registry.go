@@ -22,6 +22,7 @@ const (
 type Registry struct {
 	cfg         Config
 	connections sync.WaitGroup
+	refusals    *refusals
 
 	mu      sync.Mutex
 	rooms   map[string]*Room
@@ -35,7 +36,7 @@ type Registry struct {
 func NewRegistry(cfg Config) *Registry {
 	return &Registry{
 		cfg: cfg.withDefaults(), rooms: make(map[string]*Room), pending: make(map[*signaling.Conn]struct{}),
-		from: make(map[string]int),
+		from: make(map[string]int), refusals: newRefusals(),
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 func (reg *Registry) ServeWS(w http.ResponseWriter, r *http.Request) {
 	address := addressOf(r)
 	if !reg.enter(address) {
+		reg.refusals.addConnection()
 		after := "5"
 		if reg.isClosing() { // its successor may be there soon
 			after = "1"
@@ -199,6 +200,7 @@ func (c *connection) answer(err error, about string) bool {
 		e.Fatal = true
 	}
 	e.About = about
+	c.reg.refusals.add(e.Code)
 	_ = c.conn.Send(e)
 	if e.Fatal {
 		c.conn.Finish(&signaling.Closed{Reason: signaling.ClosedError, Text: e.Message})

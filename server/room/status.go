@@ -3,6 +3,7 @@ package room
 import (
 	"time"
 
+	"gasso/net/backfill"
 	"gasso/net/peer"
 	"gasso/net/signaling"
 )
@@ -19,6 +20,8 @@ type Status struct {
 	PacketsToPerformers int64                `json:"packetsToPerformers"` // forwarded
 	PacketsDropped      int64                `json:"packetsDropped"`      // above a participant's limit
 	PacketsUnannounced  int64                `json:"packetsUnannounced"`  // of publications that were not announced: forwarded, not mixed
+	Backfilled          int64                `json:"packetsBackfilled"`   // sent later
+	BackfillRefused     int64                `json:"backfillRefused"`     // messages and packets of backfill that nobody asked for, or that cannot be
 }
 
 // ParticipantStatus is how a participant is.
@@ -76,6 +79,7 @@ func (r *Room) status() Status {
 		PacketsReceived: counters.Received, PacketsToPerformers: counters.Forwarded,
 	}
 	s.PacketsDropped, s.PacketsUnannounced = r.past.dropped, r.past.strays
+	s.Backfilled, s.BackfillRefused = r.past.backfilled, r.past.refused
 	levels := &signaling.Levels{Program: signaling.Level{PeakDB: silentDB, RMSDB: silentDB}}
 	if l, running := r.mixer.Peek(); running {
 		levels = wireLevels(l)
@@ -85,6 +89,8 @@ func (r *Room) status() Status {
 		ps := participantStatus(p, levels)
 		s.PacketsDropped += ps.PacketsDropped
 		s.PacketsUnannounced += ps.Unannounced
+		s.Backfilled += ps.Backfilled
+		s.BackfillRefused += ps.BackfillRefused
 		s.Participants = append(s.Participants, ps)
 	}
 	return s
@@ -102,7 +108,7 @@ func participantStatus(p *participant, levels *signaling.Levels) ParticipantStat
 		ps.PacketsReceived, ps.PacketsDropped, ps.Unannounced = p.track.received.Load(), p.track.dropped.Load(), p.track.strays.Load()
 		later := p.track.shelf.stats()
 		ps.Backfilled = later.Packets
-		ps.BackfillRefused = later.Strays + later.Lies + later.Refused + later.Excess + later.Malformed
+		ps.BackfillRefused = refusedLater(later)
 		strip := p.strip
 		ps.Strip = &strip
 	}
@@ -112,4 +118,9 @@ func participantStatus(p *participant, levels *signaling.Levels) ParticipantStat
 		}
 	}
 	return ps
+}
+
+// refusedLater sums up what was refused of what came later.
+func refusedLater(s backfill.RequesterStats) int64 {
+	return s.Strays + s.Lies + s.Refused + s.Excess + s.Malformed
 }

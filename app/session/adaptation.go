@@ -96,7 +96,7 @@ func (s *Session) uplinks() (server *peer.Link, direct []directLink, mayRest boo
 		if !carries(link) {
 			continue
 		}
-		direct = append(direct, directLink{link, link.Stats().RTT})
+		direct = append(direct, directLink{link, link.LastStats().RTT})
 		_, forwarded := signaling.Paths(&self, &p.info)
 		mayRest = mayRest && forwarded
 	}
@@ -105,7 +105,7 @@ func (s *Session) uplinks() (server *peer.Link, direct []directLink, mayRest boo
 }
 
 func carries(l *peer.Link) bool {
-	return l != nil && l.Stats().State == peer.StateConnected && l.Congestion() != nil
+	return l != nil && l.LastStats().State == peer.StateConnected && l.Congestion() != nil
 }
 
 // adaptUplink decides and acts: bitrate, copies, packet length and paths together.

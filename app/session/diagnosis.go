@@ -301,7 +301,7 @@ func (p *performer) figures(now time.Time) theirFigures {
 	defer p.mu.Unlock()
 	o := theirFigures{id: p.id, direct: p.losses[jitter.PathDirect].figure(), forwarded: p.losses[jitter.PathForwarded].figure()}
 	if p.link != nil {
-		stats := p.link.Stats()
+		stats := p.link.LastStats()
 		o.reached = lossFigure{ratio: stats.FractionLost, known: stats.State == peer.StateConnected && o.direct.known}
 	}
 	voices := *p.voices.Load()

@@ -60,7 +60,7 @@ func (p *performer) aimRequests(serverRTT time.Duration) {
 	defer p.mu.Unlock()
 	path, rtt := jitter.PathForwarded, serverRTT
 	if p.link != nil {
-		if stats := p.link.Stats(); stats.State == peer.StateConnected && stats.RTT > 0 {
+		if stats := p.link.LastStats(); stats.State == peer.StateConnected && stats.RTT > 0 {
 			path, rtt = jitter.PathDirect, stats.RTT
 		}
 	}
@@ -89,7 +89,7 @@ func (p *performer) askLocked(v *voice) {
 // describeProtectionLocked writes how the loss between a performer and this machine is made up for.
 func (s *Session) describeProtectionLocked(p *performer, out *Link) {
 	link := p.currentLink()
-	if link == nil || link.Stats().State != peer.StateConnected {
+	if link == nil || link.LastStats().State != peer.StateConnected {
 		link = s.serverLink
 	}
 	if publisher := s.publisher.Load(); publisher != nil && link != nil {

@@ -59,7 +59,7 @@ func (r *recoverer) observe(now time.Time) (over []*peer.Link) {
 			w = &watched{Watch: recovery.New(now, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))}
 			r.watches[link] = w
 		}
-		stats := link.Stats()
+		stats := link.Stats() // which others see as LastStats
 		sample := recovery.Sample{Received: stats.BytesReceived, Heard: heard, Restarted: stats.RestartedAt}
 		if p != nil && sample.Received == w.received { // otherwise nobody asks
 			sample.Heard = reachable(heard, p.lastPacket())

@@ -77,7 +77,7 @@ func (p *performer) describe(out *Performer, now time.Time) {
 	defer p.mu.Unlock()
 	connected := false
 	if p.link != nil {
-		stats := p.link.Stats()
+		stats := p.link.LastStats()
 		connected = stats.State == peer.StateConnected
 		out.Link.Direct, out.Link.DirectRTT = connected, stats.RTT
 	}

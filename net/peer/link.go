@@ -81,14 +81,15 @@ type Link struct {
 	closing  sync.Once
 	closeErr error
 
-	id       atomic.Pointer[string]
-	state    atomic.Pointer[State]
-	panics   atomic.Int64
-	foreign  atomic.Int64 // data channels that were refused
-	restart  atomic.Pointer[time.Time]
-	lossBits atomic.Uint64 // float64: fraction of our packets that the other side missed
-	wide     wideLink
-	sparing  atomic.Bool
+	id        atomic.Pointer[string]
+	state     atomic.Pointer[State]
+	panics    atomic.Int64
+	foreign   atomic.Int64 // data channels that were refused
+	restart   atomic.Pointer[time.Time]
+	lossBits  atomic.Uint64 // float64: fraction of our packets that the other side missed
+	lastStats atomic.Pointer[LinkStats]
+	wide      wideLink
+	sparing   atomic.Bool
 
 	mu     sync.Mutex // guards closed against the start of track goroutines
 	closed bool

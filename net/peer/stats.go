@@ -21,8 +21,23 @@ type LinkStats struct {
 	FractionLost        float64 // of one of our publishers' packets, as the other side reported last, 0 to 1
 }
 
-// Stats is cheap enough to poll some times a second.
+// Stats is cheap enough to poll some times a second. It waits for the ICE agent: call it under no lock.
 func (l *Link) Stats() LinkStats {
+	s := l.stats()
+	l.lastStats.Store(&s)
+	return s
+}
+
+// LastStats is what Stats returned last, with the state of now. It waits for nobody.
+func (l *Link) LastStats() (s LinkStats) {
+	if last := l.lastStats.Load(); last != nil {
+		s = *last
+	}
+	s.State, s.FractionLost = *l.state.Load(), math.Float64frombits(l.lossBits.Load())
+	return s
+}
+
+func (l *Link) stats() LinkStats {
 	s := LinkStats{State: *l.state.Load(), RestartedAt: l.lastRestart(), FractionLost: math.Float64frombits(l.lossBits.Load())}
 	transport := l.pc.SCTP().Transport().ICETransport() // there with or without data channels
 	if transport.State() == webrtc.ICETransportStateNew {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gasso/audio/jitter"
+	"gasso/net/clocksync"
 	"gasso/net/congestion"
 	"gasso/net/packet"
 	"gasso/net/peer"
@@ -16,6 +17,9 @@ const (
 	declineFor    = 3 * time.Second        // a word to a performer, which is said again in good time
 	declineAgain  = time.Second            // so often
 	directMissing = 500 * time.Millisecond // without a packet on the direct path the forwarded one is wanted
+
+	stepNoticed = packet.SampleRate / 100     // samples; room time is slewed by less, and stepped by more
+	longestHole = 10 * 60 * packet.SampleRate // of silence that is left out; a step that is longer is one of the clock
 )
 
 // downlink is what is done without, since the network here carries no more. The server is told once, on
@@ -41,33 +45,60 @@ type incoming struct {
 	mu     sync.Mutex
 	first  packet.Packet // delays are relative to this one
 	at     time.Time
+	last   packet.Packet // the newest by generation and number
+	anew   bool          // delays cannot be compared with those before
 	came   int
 	least  time.Duration
 	newest time.Time
 }
 
 // note takes a packet. Only packets that came by themselves tell of the way; the least delay finds them.
+// Where room time stepped, packets of before tell nothing any more.
 func (i *incoming) note(pk *packet.Packet, arrival time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.at.IsZero() {
-		i.first, i.at = packet.Packet{FirstSample: pk.FirstSample}, arrival
+	head := packet.Packet{Generation: pk.Generation, Number: pk.Number, FirstSample: pk.FirstSample, Samples: pk.Samples}
+	i.newest = arrival
+	switch {
+	case i.at.IsZero():
+		i.first, i.last, i.at = head, head, arrival
+	case follows(&head, &i.last):
+		if steppedBack(&head, &i.last) || head.FirstSample-i.last.FirstSample > longestHole {
+			i.first, i.at, i.came, i.anew = head, arrival, 0, true
+		}
+		i.last = head
+	case follows(&i.first, &head):
+		return // before the step
 	}
-	delay := arrival.Sub(i.at) - time.Duration(pk.FirstSample-i.first.FirstSample)*time.Second/packet.SampleRate
+	delay := arrival.Sub(i.at) - time.Duration(clocksync.NSAt(pk.FirstSample-i.first.FirstSample))
 	if i.came == 0 || delay < i.least {
 		i.least = delay
 	}
 	i.came++
-	i.newest = arrival
 }
 
-// take returns what came since the last time.
-func (i *incoming) take() (came int, least time.Duration, newest time.Time) {
+// follows tells whether a packet was made after another one.
+func follows(pk, before *packet.Packet) bool {
+	generations := int8(pk.Generation - before.Generation) // modular arithmetic is meant
+	return generations > 0 || generations == 0 && pk.Number > before.Number
+}
+
+// steppedBack tells whether a packet begins before it can: the sender's room time stepped.
+func steppedBack(pk, before *packet.Packet) bool {
+	least := before.FirstSample
+	if pk.Generation == before.Generation {
+		least += (pk.Number - before.Number) * int64(min(pk.Samples, before.Samples))
+	}
+	return pk.FirstSample < least-stepNoticed
+}
+
+// take returns what came since the last time; anew tells that delays begin again.
+func (i *incoming) take() (came int, least time.Duration, newest time.Time, anew bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	came, least, newest = i.came, i.least, i.newest
-	i.came = 0
-	return came, least, newest
+	came, least, newest, anew = i.came, i.least, i.newest, i.anew
+	i.came, i.anew = 0, false
+	return came, least, newest, anew
 }
 
 // adaptDownlink looks at what came from everybody and does without as much as needed.
@@ -140,7 +171,7 @@ func (d *downlink) follow(conn *signaling.Conn, known map[*performer]bool) {
 // measure adds what came from a performer on a path, and returns when the newest packet did.
 func (d *downlink) measure(p *performer, path int) (newest time.Time) {
 	own := p.sources[path].Load()
-	came, least, newest := p.incoming[path].take()
+	came, least, newest, anew := p.incoming[path].take()
 	if own == nil {
 		return newest
 	}
@@ -151,7 +182,7 @@ func (d *downlink) measure(p *performer, path int) (newest time.Time) {
 		return newest
 	}
 	d.sources = append(d.sources, congestion.Source{
-		Origin: p.id, Direct: path == jitter.PathDirect, Came: came, Delay: least,
+		Origin: p.id, Direct: path == jitter.PathDirect, Came: came, Delay: least, Anew: anew,
 		Expected: int(counts.Expected - before.Expected), Lost: int(counts.Lost - before.Lost),
 	})
 	return newest

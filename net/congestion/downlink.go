@@ -38,6 +38,7 @@ type Source struct {
 	Expected int           // packets of which it is known whether they came
 	Lost     int           // of these
 	Delay    time.Duration // the least, from any fixed moment
+	Anew     bool          // the moment is another one than at the look before
 }
 
 // Surroundings are what else tells of the own network.
@@ -187,7 +188,7 @@ func (d *Downlink) suffers(sources []Source, around Surroundings) (suffers, know
 func (d *Downlink) sourceSuffers(s *Source) bool {
 	key := sourceKey{s.Origin, s.Direct}
 	state := d.sources[key]
-	if state == nil || d.now.Sub(state.seen) > downForgets {
+	if state == nil || s.Anew || d.now.Sub(state.seen) > downForgets {
 		state = &sourceState{} // a way that rested may have changed
 		d.sources[key] = state
 	}

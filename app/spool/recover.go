@@ -1,11 +1,15 @@
 package spool
 
 import (
+	"errors"
+	"os"
 	"slices"
 
 	"gasso/net/backfill"
 	"gasso/net/packet"
 )
+
+const mostTrials = 3 // to read a file of an earlier run whole
 
 // recoverFiles reads what an earlier run of the program left.
 func (s *Spool) recoverFiles() {
@@ -15,15 +19,26 @@ func (s *Spool) recoverFiles() {
 	if err != nil {
 		s.cfg.Log.Warn("folder of kept sound cannot be read", "error", err)
 	}
-	for _, number := range numbers {
-		seg, data, err := s.store.load(number)
-		if err != nil {
+	s.unread = numbers
+	s.readLeft()
+}
+
+// readLeft reads the files of an earlier run that were not read yet. One that cannot be read whole is
+// tried again before what can be read of it is taken. The caller holds files.
+func (s *Spool) readLeft() {
+	s.trials++
+	var again []int
+	for _, number := range s.unread {
+		data, err := s.store.load(number)
+		switch {
+		case err == nil, len(data) > 0 && s.trials >= mostTrials:
+			s.index(s.store.add(number, data), data)
+		case !errors.Is(err, os.ErrNotExist):
 			s.cfg.Log.Warn("file of kept sound cannot be read whole", "file", segmentName(number), "error", err)
-		}
-		if seg != nil {
-			s.index(seg, data)
+			again = append(again, number)
 		}
 	}
+	s.unread = again
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reading, s.trimming = false, true // files that hold nothing go

@@ -109,18 +109,23 @@ func (s *store) found() ([]int, error) {
 	return numbers, err
 }
 
-// load reads a whole segment of an earlier run.
-func (s *store) load(number int) (*segment, []byte, error) {
-	f, err := s.root.Open(segmentName(number))
+// load reads a whole segment of an earlier run, or as much as there is before an error.
+func (s *store) load(number int) ([]byte, error) {
+	f, err := s.open(segmentName(number))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, readAtMost))
-	seg := &segment{number: number, size: int64(len(b))}
-	s.segments = append(s.segments, seg)
+	return io.ReadAll(io.NewSectionReader(f, 0, readAtMost))
+}
+
+// add takes a segment of an earlier run that was loaded, before those of this one.
+func (s *store) add(number int, data []byte) *segment {
+	seg := &segment{number: number, size: int64(len(data))}
+	at := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].number > number })
+	s.segments = slices.Insert(s.segments, at, seg)
 	s.total += seg.size
-	return seg, b, err
+	return seg
 }
 
 func (s *store) segmentBytes() int64 {

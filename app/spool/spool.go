@@ -52,6 +52,9 @@ type Spool struct {
 
 	files sync.Mutex // held while files are read and written; before mu
 	store *store     // nil without a folder
+	// Of files that an earlier run left, those that are not read yet, and how often that was tried.
+	unread []int
+	trials int
 
 	payload []byte // of the packet that Find gave out last, if it was in memory
 

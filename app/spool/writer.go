@@ -64,6 +64,9 @@ func (s *Spool) look(w *writer, all bool) {
 	s.files.Lock()
 	defer s.files.Unlock()
 	s.saveIdentity(w, all)
+	if len(s.unread) > 0 && w.looks%pauseLooks == pauseLooks-1 {
+		s.readLeft()
+	}
 	if w.pause = max(0, w.pause-1); w.pause == 0 {
 		problem := s.writeDue(w, all)
 		if problem != "" {
@@ -86,7 +89,7 @@ func (s *Spool) finish() {
 	s.files.Lock()
 	defer s.files.Unlock()
 	s.store.finish()
-	if st := s.Status(); st.Packets == 0 && s.store.total == 0 {
+	if st := s.Status(); st.Packets == 0 && s.store.total == 0 && len(s.unread) == 0 {
 		if err := s.cfg.Folder.setIdentity(Identity{}); err != nil {
 			s.cfg.Log.Warn("folder for kept sound not cleared", "error", err)
 		}

@@ -17,7 +17,7 @@ import (
 
 func TestNoSpellingHidesWhereTheOtherSideCannotBe(t *testing.T) {
 	for _, address := range []string{
-		"::127.0.0.1", "::ffff:169.254.169.254", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1",
+		"::127.0.0.1", "::ffff:169.254.169.254", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:db8::5efe:127.0.0.1", "2606:4700::200:5efe:169.254.169.254",
 		"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254", "240.0.0.1", "0.1.2.3", "64:ff9b::224.0.0.1",
 	} {
 		if mayBeRemote(net.ParseIP(address)) {

@@ -3,6 +3,8 @@ package turnserver
 import (
 	"net/netip"
 	"slices"
+
+	"gasso/net/addresses"
 )
 
 // denied are the networks that nobody on the Internet has: relaying there would open what only this
@@ -21,37 +23,11 @@ var denied = []netip.Prefix{
 	netip.MustParsePrefix("ff00::/8"),
 }
 
-// Prefixes that carry an IPv4 address, and the byte at which it starts.
-var embedding = []struct {
-	network netip.Prefix
-	at      int
-}{
-	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // SIIT, RFC 2765
-	{netip.MustParsePrefix("64:ff9b::/96"), 12},    // NAT64, RFC 6052
-	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4, RFC 3056
-}
-
-// embedded is the IPv4 address inside an IPv6 one. Teredo (2001::/32) needs none: it is denied as a whole.
-func embedded(a netip.Addr) (netip.Addr, bool) {
-	b := a.As16()
-	for _, e := range embedding {
-		if e.network.Contains(a) {
-			return netip.AddrFrom4([4]byte(b[e.at : e.at+4])), true
-		}
-	}
-	if isatap := [4]byte(b[8:12]); isatap == [4]byte{0, 0, 0x5e, 0xfe} || isatap == [4]byte{2, 0, 0x5e, 0xfe} { // RFC 5214
-		return netip.AddrFrom4([4]byte(b[12:16])), true
-	}
-	return netip.Addr{}, false
-}
-
 // isDenied tells whether an address, in any spelling, is on the deny list.
 func isDenied(a netip.Addr) bool {
 	a = a.WithZone("").Unmap()
-	if a.Is6() {
-		if inner, ok := embedded(a); ok && isDenied(inner) {
-			return true
-		}
+	if inner, ok := addresses.Embedded(a); ok && isDenied(inner) {
+		return true
 	}
 	return slices.ContainsFunc(denied, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -20,6 +20,7 @@ import (
 	"gasso/net/packet"
 	"gasso/net/peer"
 	"gasso/net/signaling"
+	"gasso/server/garbage"
 	"gasso/server/sfu"
 )
 
@@ -43,6 +44,7 @@ func runServer(kind string, publishers int, profile string) error {
 	var err error
 	switch kind {
 	case "gasso":
+		garbage.Limit() // as gasso-server does
 		b, err = newGassoBackend(publishers, send)
 	case "pion":
 		b, err = newPionBackend(publishers, send)

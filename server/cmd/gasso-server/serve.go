@@ -13,6 +13,7 @@ import (
 
 	"gasso/internal/version"
 	"gasso/server"
+	"gasso/server/garbage"
 )
 
 func serveCommand() *cobra.Command {
@@ -45,6 +46,7 @@ func newLog(w io.Writer, cfg server.Config) *slog.Logger {
 func serve(ctx context.Context, cfg server.Config, to io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	garbage.Limit()
 	cfg.Log.Info("server starts", "version", version.String(), "data", cfg.Data)
 	s, err := server.New(cfg)
 	if err != nil {

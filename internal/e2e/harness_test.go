@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gasso/app/session"
 )
 
 // root is the repository: tests run in their package's folder.
@@ -298,12 +300,13 @@ func startPerformer(t testing.TB, s *server, env []string, name string, args ...
 
 // statsLine is what the tests read of gasso headless --stats.
 type statsLine struct {
-	State         string  `json:"state"`
-	Problem       string  `json:"problem"`
-	ParticipantID string  `json:"participant_id"`
-	CPUPercent    float64 `json:"cpu_percent"`
-	MemoryBytes   float64 `json:"memory_bytes"`
-	PeakDB        float64 `json:"peak_db"`
+	State         string                   `json:"state"`
+	Problem       string                   `json:"problem"`
+	ParticipantID string                   `json:"participant_id"`
+	CPUPercent    float64                  `json:"cpu_percent"`
+	MemoryBytes   float64                  `json:"memory_bytes"`
+	PeakDB        float64                  `json:"peak_db"`
+	Publications  []session.PublicationSum `json:"publications"`
 	Performers    []struct {
 		ID             string  `json:"id"`
 		Name           string  `json:"name"`

@@ -46,7 +46,7 @@ func newBadNetwork(t *testing.T, nat netns.NAT) *badNetwork {
 			t.Error(err)
 		}
 	})
-	n := &badNetwork{world: world, dir: t.TempDir()}
+	n := &badNetwork{world: world, dir: shortDir(t)}
 	if n.server, err = world.Host("server"); err != nil {
 		t.Fatal(err)
 	}
@@ -104,17 +104,23 @@ func (n *badNetwork) serve(t *testing.T) {
 // join starts both performers and waits until they hear each other.
 func (n *badNetwork) join(t *testing.T, args ...string) {
 	t.Helper()
-	for i, host := range n.hosts {
-		dir := t.TempDir()
-		p := &performer{name: host.Name(), stats: filepath.Join(dir, "stats.ndjson"), heard: filepath.Join(dir, "heard.wav")}
-		all := append([]string{"headless", "--server", "https://" + n.server.Address().String(), "--ca", filepath.Join(n.dir, "cert.pem"), "--room", "demo",
-			"--name", p.name, "--input", "tone:440", "--stats", p.stats, "--output", "file:" + p.heard}, args...)
-		c := host.Command(filepath.Join(root, "bin/gasso"), all...)
-		c.Env = append(cleanEnviron(), "HOME="+dir)
-		p.process = launch(t, c)
-		n.performers[i] = p
+	for i := range n.hosts {
+		n.perform(t, i, args...)
 	}
 	n.hear(t, "at first")
+}
+
+// perform starts one of the performers, again if need be.
+func (n *badNetwork) perform(t *testing.T, i int, args ...string) {
+	t.Helper()
+	dir, host := t.TempDir(), n.hosts[i]
+	p := &performer{name: host.Name(), stats: filepath.Join(dir, "stats.ndjson"), heard: filepath.Join(dir, "heard.wav")}
+	all := append([]string{"headless", "--server", "https://" + n.server.Address().String(), "--ca", filepath.Join(n.dir, "cert.pem"), "--room", "demo",
+		"--name", p.name, "--input", "tone:440", "--stats", p.stats, "--output", "file:" + p.heard}, args...)
+	c := host.Command(filepath.Join(root, "bin/gasso"), all...)
+	c.Env = append(cleanEnviron(), "HOME="+dir)
+	p.process = launch(t, c)
+	n.performers[i] = p
 }
 
 // hear waits until both have a second's packets more of each other than now.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -31,15 +32,22 @@ const (
 	mostMemory   = 64 << 20
 	mostJoin     = time.Second
 	mostLost     = 0.01
-	floodUDPPort = 10000 // where media arrives by default
+	dialPatience = 10 * time.Second // a full queue of the system is asked again after 1 and 3 s
 )
 
 // floodRows: strangers who want nothing but trouble.
 func floodRows(r *report) error { return errors.Join(halfOpenRows(r), packetFloodRows(r)) }
 
-// halfOpenRows: connections on which nothing is said.
+// halfOpenRows: connections on which nothing is said, to the port of HTTPS alone and to every one.
 func halfOpenRows(r *report) error {
+	if err := allowFiles(2 * halfOpen); err != nil {
+		return err
+	}
 	name := fmt.Sprintf("%d half-open sockets", halfOpen)
+	return errors.Join(halfOpenRow(r, name, 443), halfOpenRow(r, name+", to HTTPS, ICE-TCP and the relay", 443, 10000, 3478, 5349))
+}
+
+func halfOpenRow(r *report, name string, ports ...uint16) error {
 	g, err := newRig(100)
 	if err != nil {
 		return err
@@ -60,7 +68,7 @@ func halfOpenRows(r *report) error {
 	if err != nil {
 		return err
 	}
-	opened, closeAll := openSockets(stranger, netip.AddrPortFrom(g.node.Address(), 443), halfOpen)
+	opened, closeAll := openSockets(stranger, g.node.Address(), ports, halfOpen)
 	defer closeAll()
 	took, err := g.join(guest, joins)
 	if err != nil {
@@ -72,8 +80,26 @@ func halfOpenRows(r *report) error {
 		return err
 	}
 	slices.Sort(took)
-	r.print(name, 0, atMost(fmt.Sprintf("join p99 of %d, with %d sockets taken by the system", joins, opened), mostJoin, took[len(took)*99/100]),
+	r.print(name, 0,
+		figure{"sockets opened", fmt.Sprint(halfOpen), fmt.Sprint(opened), opened == halfOpen},
+		atMost(fmt.Sprintf("join p99 of %d", joins), mostJoin, took[len(took)*99/100]),
 		figure{"memory of the server", "<= +64 MiB", fmt.Sprintf("%+.1f MiB", float64(after-before)/(1<<20)), after-before <= mostMemory})
+	return nil
+}
+
+// allowFiles has this process open so many files, where the system lets it.
+func allowFiles(n uint64) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("read limit of open files: %w", err)
+	}
+	if limit.Cur >= n {
+		return nil
+	}
+	limit.Cur, limit.Max = n, max(n, limit.Max)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("raise limit of open files to %d: %w", n, err)
+	}
 	return nil
 }
 
@@ -86,12 +112,12 @@ func (r *rig) memory() (int64, error) {
 	return usage.MemoryBytes, nil
 }
 
-// openSockets connects often and says nothing.
-func openSockets(from *netns.Node, to netip.AddrPort, n int) (opened int, closeAll func()) {
+// openSockets connects often, to one port after the other, and says nothing.
+func openSockets(from *netns.Node, to netip.Addr, ports []uint16, n int) (opened int, closeAll func()) {
 	var all []net.Conn
 	_ = from.Do(func() error {
-		for range n {
-			c, err := net.DialTimeout("tcp4", to.String(), time.Second)
+		for i := range n {
+			c, err := net.DialTimeout("tcp4", netip.AddrPortFrom(to, ports[i%len(ports)]).String(), dialPatience)
 			if err != nil {
 				return err
 			}
@@ -149,9 +175,14 @@ func joinOnce(server netip.Addr, config *tls.Config) error {
 	return conn.Send(&signaling.Leave{})
 }
 
-// packetFloodRows: STUN and DTLS packets from addresses that nobody validated.
+// packetFloodRows: packets from addresses that nobody validated, to where media and relayed media arrive.
 func packetFloodRows(r *report) error {
-	name := fmt.Sprintf("%d STUN and DTLS packets a second", floodRate)
+	return errors.Join(
+		packetFloodRow(r, fmt.Sprintf("%d STUN and DTLS packets a second", floodRate), 10000, [][]byte{stunRequest, dtlsHello}),
+		packetFloodRow(r, fmt.Sprintf("%d STUN and TURN packets a second to the relay", floodRate), 3478, [][]byte{bindingRequest, allocateRequest}, "--ice", "relay"))
+}
+
+func packetFloodRow(r *report, name string, port uint16, payloads [][]byte, args ...string) error {
 	h, err := newHomes(101, netns.PortRestricted)
 	if err != nil {
 		return err
@@ -161,7 +192,7 @@ func packetFloodRows(r *report) error {
 	if err != nil {
 		return err
 	}
-	if _, err := h.perform("--topology", "sfu", "--output", "null"); err != nil {
+	if _, err := h.perform(append([]string{"--topology", "sfu", "--output", "null"}, args...)...); err != nil {
 		return err
 	}
 	if err := h.settle(settled); err != nil {
@@ -175,7 +206,7 @@ func packetFloodRows(r *report) error {
 	if err != nil {
 		return err
 	}
-	f := newFlood(stranger, netip.AddrPortFrom(h.node.Address(), floodUDPPort))
+	f := &flood{from: stranger, to: netip.AddrPortFrom(h.node.Address(), port), payloads: payloads}
 	var running sync.WaitGroup
 	running.Go(f.runSends)
 	time.Sleep(time.Second)
@@ -183,15 +214,12 @@ func packetFloodRows(r *report) error {
 	running.Go(func() { busy = table.Busy(floodSpan - 2*time.Second) })
 	loud, err := h.passed(floodSpan - 2*time.Second)
 	running.Wait()
-	if err != nil {
+	if err = errors.Join(err, f.err); err != nil {
 		return err
 	}
 	after, err := h.memory()
 	if err != nil {
 		return err
-	}
-	if f.err != nil {
-		return f.err
 	}
 	rate := float64(f.sent) / floodSpan.Seconds()
 	lost := max(0, 1-loud/quiet)
@@ -218,17 +246,16 @@ func (h *homes) passed(span time.Duration) (float64, error) {
 	return float64(to.PacketsReceived-from.PacketsReceived) / time.Since(begun).Seconds(), nil
 }
 
-// flood sends STUN binding requests and DTLS hellos from many ports and reads what comes back.
+// flood sends packets from many ports and reads what comes back.
 type flood struct {
 	from     *netns.Node
 	to       netip.AddrPort
+	payloads [][]byte // one after the other
 	sent     int64
 	bytes    int64 // of UDP payload
 	answered int64 // the same, that came back
 	err      error
 }
-
-func newFlood(from *netns.Node, to netip.AddrPort) *flood { return &flood{from: from, to: to} }
 
 // runSends sends for as long as the flood lasts.
 func (f *flood) runSends() {
@@ -279,10 +306,7 @@ func (f *flood) send(conns []*net.UDPConn, until time.Time) {
 	messages := make([]ipv4.Message, floodBatch)
 	size := int64(0)
 	for i := range messages {
-		payload := stunRequest
-		if i%2 == 1 {
-			payload = dtlsHello
-		}
+		payload := f.payloads[i%len(f.payloads)]
 		messages[i] = ipv4.Message{Buffers: [][]byte{payload}, Addr: net.UDPAddrFromAddrPort(f.to)}
 		size += int64(len(payload))
 	}
@@ -303,8 +327,12 @@ func (f *flood) send(conns []*net.UDPConn, until time.Time) {
 }
 
 // stunRequest is a binding request for a name that nobody has (RFC 8489, section 5; USERNAME is
-// attribute 6); dtlsHello the beginning of a DTLS 1.2 ClientHello (RFC 6347, section 4.1).
+// attribute 6), bindingRequest one for anybody; dtlsHello the beginning of a DTLS 1.2 ClientHello (RFC 6347,
+// section 4.1); allocateRequest asks for a relay (RFC 8656, section 7.1; REQUESTED-TRANSPORT is attribute 25).
 var (
 	stunRequest = append([]byte{0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 6, 0, 7}, "aa:bbbb\x00"...)
 	dtlsHello   = append([]byte{22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 1, 0, 0, 48, 0, 0, 0, 0, 0, 0, 0, 48, 0xfe, 0xfd}, make([]byte, 46)...)
+
+	bindingRequest  = []byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	allocateRequest = []byte{0, 3, 0, 8, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 25, 0, 4, 17, 0, 0, 0}
 )

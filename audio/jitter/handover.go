@@ -16,7 +16,7 @@ const (
 // slower path itself is much later than usual: then both were held back.
 func (p *Player) handOver(path int, r *record, need int64) {
 	own, other, s := &p.paths[path], &p.paths[1-path], p.source
-	if p.alone == other && p.aim.target-need > int64(r.samples) {
+	if p.alone == other && p.aim.target-need > int64(r.samples)+int64(silentJitters*other.jitter) {
 		p.alone = nil // the faster path is there again; through a relay it may come back as a slow one
 	}
 	grown := p.alone == own && p.delay() >= p.aim.target

@@ -2,6 +2,7 @@ package jitter
 
 import (
 	"fmt"
+	"sort"
 	"testing"
 	"time"
 )
@@ -58,6 +59,33 @@ func TestEndOfTheFasterPathCostsTheDifferenceOnce(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// A path that ended may come back as slow as the other one, through a relay: then the delay stays.
+func TestPathThatComesBackSlowKeepsTheDelay(t *testing.T) {
+	const slower, dev, back, length = 30 * time.Millisecond, time.Millisecond, 2 * time.Second, 9 * time.Second
+	for seed := int64(1); seed <= 3; seed++ {
+		all := network{seed: seed, packet: frame, length: pathEnds, delay: usualDelay, dev: dev}.flights()
+		for i, f := range (network{seed: seed + 100, packet: frame, length: pathEnds + length, delay: usualDelay + slower, dev: dev}).flights() {
+			f.path = PathForwarded
+			all = append(all, f)
+			if f.arrival > pathEnds+back { // a little earlier than its copy
+				f.path, f.arrival = PathDirect, f.arrival-time.Duration(i%2)*time.Millisecond/4
+				all = append(all, f)
+			}
+		}
+		sort.SliceStable(all, func(i, j int) bool { return all[i].arrival < all[j].arrival })
+		p := NewPlayer(Live(), &toneDecoder{})
+		listen(p, until(all, pathEnds+back), pathEnds+back, 60)
+		before := p.Stats()
+		listenOn(p, all, pathEnds+back, pathEnds+length, 60)
+		after := p.Stats()
+		concealed := samplesToTime(after.ConcealedSamples - before.ConcealedSamples)
+		t.Logf("seed %d: concealed %v, delay %v", seed, concealed, after.CurrentDelay)
+		if concealed > 3*time.Millisecond || after.Late != before.Late {
+			t.Errorf("seed %d: %v concealed once the path was back, %d packets late", seed, concealed, after.Late-before.Late)
 		}
 	}
 }

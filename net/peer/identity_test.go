@@ -91,6 +91,9 @@ func FuzzPacketFromRTP(f *testing.F) {
 	f.Add(wire(f, pk, 3, identityOf(pk), 200), uint8(3), int64(1))
 	f.Add(wire(f, pk, 9, []byte{1, 2, 3, 4}, 0), uint8(9), int64(-5))
 	f.Add([]byte{0xbf, 0xff, 0, 0}, uint8(15), int64(1)<<62)
+	for _, lie := range lyingPackets(f) {
+		f.Add(lie, uint8(3), near)
+	}
 	f.Fuzz(func(t *testing.T, buf []byte, id uint8, near int64) {
 		var got packet.Packet
 		if err := packetFromRTP(&got, &rtp.Header{}, buf, id, 0, near); err != nil {

@@ -16,6 +16,7 @@ import (
 const (
 	declineFor    = 3 * time.Second        // a word to a performer, which is said again in good time
 	declineAgain  = time.Second            // so often
+	wantedAgain   = 3                      // times a performer is told to send again, since words get lost
 	directMissing = 500 * time.Millisecond // without a packet on the direct path the forwarded one is wanted
 
 	stepNoticed = packet.SampleRate / 100     // samples; room time is slewed by less, and stepped by more
@@ -27,6 +28,7 @@ const (
 type downlink struct {
 	watch           *congestion.Downlink
 	declined        map[*source]time.Time               // direct tracks, and when that was said last
+	wanted          map[*source]int                     // direct tracks that are wanted again, and how often that is still to be said
 	told            *signaling.Conn                     // the connection on which the server was told what follows
 	standby         map[*performer]bool                 // whose packets it is not to forward for now
 	mix             bool                                // that it is to send one instead
@@ -37,6 +39,7 @@ type downlink struct {
 func (d *downlink) init() {
 	d.watch = congestion.NewDownlink()
 	d.declined, d.standby = map[*source]time.Time{}, map[*performer]bool{}
+	d.wanted = map[*source]int{}
 	d.before, d.counted = map[*source]peer.SubscriberCounters{}, map[*source]peer.SubscriberCounters{}
 }
 
@@ -216,9 +219,14 @@ func (d *downlink) decline(p *performer, without bool, now time.Time) {
 	case without && (!declined || now.Sub(said) >= declineAgain):
 		own.Decline(declineFor)
 		d.declined[own] = now
+		delete(d.wanted, own)
 	case !without && declined:
 		own.Decline(0)
 		delete(d.declined, own)
+		d.wanted[own] = wantedAgain - 1
+	case !without && d.wanted[own] > 0:
+		own.Decline(0)
+		d.wanted[own]--
 	}
 }
 
@@ -229,6 +237,10 @@ func (d *downlink) forget(now time.Time) {
 			delete(d.declined, own)
 		}
 	}
+	maps.DeleteFunc(d.wanted, func(own *source, left int) bool {
+		_, there := d.before[own] // at this look
+		return left == 0 || !there
+	})
 }
 
 // askForMix asks the server for a small mix beside tracks on standby, or to end it.

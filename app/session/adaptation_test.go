@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -207,6 +208,9 @@ func TestAShortDownlinkDoesWithout(t *testing.T) {
 		t.Errorf("the direct paths are not asked for again: %v", wishes("a", jitter.PathDirect))
 	}
 	during(20*time.Second, 0)
+	if w := wishes("a", jitter.PathDirect); slices.Index(w, 0) != len(w)-wantedAgain {
+		t.Errorf("that the direct paths are wanted is said once, and may get lost: %v", w)
+	}
 	server.wants(t, "with room for all", signaling.ForwardFull, signaling.ForwardFull, false)
 	if len(wishes("a", jitter.PathForwarded))+len(wishes("b", jitter.PathForwarded)) != 0 {
 		t.Error("the server is told on its tracks")

@@ -41,10 +41,15 @@ func (q *Requester) tellSafe(now time.Time) bool {
 // noteComplete finds out whether all that the app holds is in a, the safe numbers, or gone, and drops a
 // publication that has ended then.
 func (q *Requester) noteComplete(h *held) {
-	for _, r := range h.gone.Ranges() {
-		q.a.Add(r)
+	next := h.have.First
+	for next <= h.have.Last {
+		end := max(q.a.reach(next), h.gone.reach(next))
+		if end < next {
+			break // missing
+		}
+		next = end + 1
 	}
-	h.complete = q.a.Covers(Range{h.have.First, h.have.Last})
+	h.complete = next > h.have.Last
 	if h.complete && h.have.Ended {
 		q.drop(h)
 	}

@@ -54,6 +54,14 @@ func (s *Set) Covers(r Range) bool {
 	return at < len(s.ranges) && s.ranges[at].First <= r.First && r.Last <= s.ranges[at].Last
 }
 
+// reach is the last number of the range that number is in, the one before it when it is in none.
+func (s *Set) reach(number int64) int64 {
+	if at := s.from(number); at < len(s.ranges) && s.ranges[at].First <= number {
+		return s.ranges[at].Last
+	}
+	return number - 1
+}
+
 // Has tells whether number is in the set.
 func (s *Set) Has(number int64) bool { return s.Covers(Range{number, number}) }
 

@@ -119,7 +119,7 @@ func TestALongShowMakesMorePublicationsThanAreRemembered(t *testing.T) {
 				x.book(id).take(n, about.sample(n))
 			}
 		}
-		for range 120 {
+		for range 40 {
 			x.step()
 		}
 		about.ended = i%3 > 0

@@ -24,7 +24,8 @@ const (
 //
 // The ping with the shortest round trip of the last two minutes has the least queueing in it, so its
 // offset is trusted most (after the clock filter of RFC 5905, section 10), and the line is fitted
-// through those that come near it: the more they are, the less the chance of one counts. Corrections are slewed, and stepped only above 50 ms.
+// through those that come near it: the more they are, the less the chance of one counts. Corrections are
+// slewed, and stepped only above 50 ms.
 type Estimator struct {
 	epoch   time.Time
 	samples []sample
@@ -101,7 +102,8 @@ func (e *Estimator) next(old *line, now float64) *line {
 
 // fit is a weighted least-squares line through the samples, evaluated at now. A sample's error is at
 // most half of what its round trip exceeds the true one by, so weights fall with the square of the
-// excess over the shortest, measured in that of the best few. The slope is held back towards zero until the samples span enough time.
+// excess over the shortest, measured in that of the best few. The slope is held back towards zero until
+// the samples span enough time.
 func (e *Estimator) fit(now float64) (offset, slope, bestRTT float64) {
 	bestRTT = e.samples[0].rtt
 	for _, s := range e.samples {

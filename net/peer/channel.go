@@ -58,10 +58,6 @@ type Channel struct {
 	state   atomic.Int32 // one of the constants below
 	opening sync.Once
 	dropped atomic.Int64
-	low     chan struct{} // one slot: little waits to be sent
-
-	mu    sync.Mutex // guards onLow
-	onLow func()
 }
 
 const (
@@ -75,8 +71,6 @@ type rawChannel interface {
 	ReadDataChannel([]byte) (n int, text bool, err error)
 	WriteDataChannel(b []byte, text bool) (int, error)
 	BufferedAmount() uint64
-	SetBufferedAmountLowThreshold(uint64)
-	OnBufferedAmountLow(func())
 	OnOpen(func())
 	Close() error
 }
@@ -93,7 +87,7 @@ func configureChannels(e *webrtc.SettingEngine) {
 // makeChannels prepares the channels of a link before the first description.
 func (l *Link) makeChannels() error {
 	for _, cfg := range l.cfg.Channels {
-		c := &Channel{cfg: cfg, link: l, low: make(chan struct{}, 1)}
+		c := &Channel{cfg: cfg, link: l}
 		l.channels = append(l.channels, c)
 		if l.cfg.Offerer {
 			continue
@@ -194,7 +188,6 @@ func (c *Channel) open() {
 
 // run reads messages until the channel or the link ends.
 func (c *Channel) run(raw rawChannel) {
-	raw.OnBufferedAmountLow(c.wakeLow)
 	c.read(raw)
 	c.opening.Do(func() {}) // too late for OnOpen
 	wasOpen := c.state.Swap(channelClosed) == channelOpen
@@ -273,43 +266,6 @@ func (c *Channel) Buffered() int {
 		return int(min((*raw).BufferedAmount(), math.MaxInt32))
 	}
 	return 0
-}
-
-// OnLow has a function called, on a goroutine of the link, each time the buffered bytes fall to at most
-// that many. It is called from OnOpen; one function at a time.
-func (c *Channel) OnLow(bytes int, low func()) {
-	c.mu.Lock()
-	first := c.onLow == nil
-	c.onLow = low
-	c.mu.Unlock()
-	if raw := c.raw.Load(); raw != nil {
-		(*raw).SetBufferedAmountLowThreshold(uint64(max(bytes, 0)))
-	}
-	if first {
-		c.link.goWhileOpen(c.runLow)
-	}
-}
-
-// wakeLow is called inside pion's locks.
-func (c *Channel) wakeLow() {
-	select {
-	case c.low <- struct{}{}:
-	default:
-	}
-}
-
-func (c *Channel) runLow() {
-	for {
-		select {
-		case <-c.link.quit:
-			return
-		case <-c.low:
-			c.mu.Lock()
-			low := c.onLow
-			c.mu.Unlock()
-			c.guarded(low)
-		}
-	}
 }
 
 // messageLimit is a token bucket over received messages.

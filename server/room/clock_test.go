@@ -25,6 +25,10 @@ func TestPingsOnTheDataChannelAreAnsweredWithRoomTime(t *testing.T) {
 	s.await("an older app hears", func() bool { return old.count(p.joined.ParticipantID) > 5 })
 	select {
 	case c := <-opened:
+		s.await("both ends are connected", func() bool { // a channel opens a moment before its link says so, and sends nothing until then
+			st := s.room.mustStatus(t)
+			return p.currentLink().Stats().State == peer.StateConnected && st.Participants[0].Link == string(peer.StateConnected)
+		})
 		before := s.reg.cfg.Clock.NowNS(time.Now())
 		for _, b := range [][]byte{nil, {1}, []byte("nonsense"), clocksync.AppendPong(nil, 1, 2, 3), clocksync.AppendPing(nil, 77)} {
 			if err := c.Send(b); err != nil {

@@ -36,7 +36,6 @@ type Link struct {
 	base      [baseBuckets]leastDelay
 	heard     time.Time
 	lastAt    time.Duration // arrival of the newest packet, in the other side's time
-	malformed int64
 }
 
 // sentPacket is written by the sender alone; what changes while it is read is a packet too old to matter.
@@ -75,7 +74,6 @@ func (l *Link) Take(packet []byte, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
-		l.malformed++
 		return err
 	}
 	start := l.unwrap(f.reference)
@@ -206,11 +204,4 @@ func (l *Link) ackedLocked() int {
 		return 0
 	}
 	return int(float64(8*bytes) / span.Seconds())
-}
-
-// Malformed counts the feedback packets that could not be read.
-func (l *Link) Malformed() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.malformed
 }

@@ -28,7 +28,7 @@ type adaptation struct {
 	mu         sync.Mutex // guards everything below
 	controller *congestion.Controller
 	decision   congestion.Decision
-	resting    map[*peer.Link]bool // direct links that carry nothing for want of uplink, or of downlink
+	resting    map[*peer.Link]bool // direct links that carry nothing for want of uplink
 	paths      []congestion.Path   // scratch
 	down       downlink
 
@@ -121,9 +121,6 @@ func (s *Session) adaptUplink(now time.Time) {
 	a.mu.Lock()
 	before := a.decision
 	d := a.decideLocked(publisher, server, direct, asked, now)
-	if mayRest && server != nil && a.down.watch.Level() >= congestion.LevelMix {
-		d.Direct = 0 // what others say about packets takes downlink, too
-	}
 	a.decision = d
 	a.applyLocked(publisher, server, direct, d)
 	a.mu.Unlock()

@@ -89,7 +89,7 @@ type Link struct {
 	lossBits  atomic.Uint64 // float64: fraction of our packets that the other side missed
 	lastStats atomic.Pointer[LinkStats]
 	wide      wideLink
-	sparing   atomic.Bool
+	sparing   sparing
 
 	mu     sync.Mutex // guards closed against the start of track goroutines
 	closed bool

@@ -220,7 +220,7 @@ func (t *localTrack) takeFeedback(app *rtcp.ApplicationDefined, now time.Time) {
 			t.badFeedback.Add(1)
 		}
 	case redundancy.AppDecline:
-		if !t.decline(app.Data, now) {
+		if t.link.cfg.LocalID == signaling.ServerID || !t.decline(app.Data, now) { // the server is told by signaling
 			t.badFeedback.Add(1)
 		}
 	default: // of a version to come

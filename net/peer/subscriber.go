@@ -27,7 +27,7 @@ type Subscriber struct {
 
 	residual atomic.Pointer[func() int64]
 	heard    atomic.Pointer[heardReport]
-	sparing  *atomic.Bool     // of the link; nil without one
+	sparing  *sparing         // of the link; nil without one
 	feedback chan rtcp.Packet // what finds it full is dropped: the next says it again
 	ended    chan struct{}
 }

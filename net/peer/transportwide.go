@@ -34,9 +34,21 @@ const (
 )
 
 // SetSparing has the link say less often what came.
-func (l *Link) SetSparing(sparing bool) { l.sparing.Store(sparing) }
+func (l *Link) SetSparing(sparing bool) { l.sparing.own.Store(sparing) }
 
-func (s *Subscriber) spares() bool { return s.sparing != nil && s.sparing.Load() }
+// sparing tells why a link says less often what came.
+type sparing struct {
+	own   atomic.Bool               // this side's line is short
+	other atomic.Pointer[time.Time] // until then the other side's is: it does without our packets
+}
+
+func (s *Subscriber) spares() bool {
+	if s.sparing == nil {
+		return false
+	}
+	until := s.sparing.other.Load()
+	return s.sparing.own.Load() || until != nil && time.Now().Before(*until)
+}
 
 // longestDecline bounds for how long a receiver can do without a track at one word.
 const longestDecline = 10 * time.Second
@@ -191,9 +203,12 @@ func (t *localTrack) decline(data []byte, now time.Time) bool {
 	wish := time.Duration(binary.BigEndian.Uint32(data)) * time.Millisecond
 	if wish == 0 {
 		t.declined.Store(0)
+		t.link.sparing.other.Store(nil)
 		return true
 	}
-	t.declined.Store(int64(now.Sub(t.made) + min(wish, longestDecline)))
+	until := now.Add(min(wish, longestDecline))
+	t.declined.Store(int64(until.Sub(t.made)))
+	t.link.sparing.other.Store(&until)
 	return true
 }
 

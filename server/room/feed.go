@@ -18,7 +18,7 @@ const (
 	mixBitrateBPS     = 160_000
 	mixQueue          = 20  // frames
 	smallFrameSamples = 960 // 20 ms: of a packet for somebody short of downlink, which headers would fill
-	smallBitrateBPS   = 48_000
+	smallBitrateBPS   = 40_000
 )
 
 // mixFeed encodes what one participant is to hear, everything but itself, and publishes it on its
@@ -64,6 +64,9 @@ func (r *Room) openFeed(p *participant, link *mediaLink) {
 			r.log.Error("mix not published", "participant", p.id, "error", err)
 			feed.encoder.Close()
 			return
+		}
+		if p.short {
+			feed.publisher.LimitCopies(link.Link, 0) // they would fill what is short
 		}
 		p.feed = feed
 		feed.stopped.Go(func() { r.guarded(feed.run) })

@@ -127,11 +127,14 @@ func receiverRows(r *report) error {
 	limited := all[3]
 	limited.node.SetDown(netsim.Conditions{Delay: homeDelay, RateBPS: narrow, QueueBytes: 16 << 10})
 	begun = time.Now()
-	busy := table.Busy(span - span/8)
+	time.Sleep(span / 4)
+	_, lineFrom := limited.node.Counters()
+	busy := table.Busy(span - span/4 - span/8)
 	after, err := g.flow(all[0], span/8)
 	if err != nil {
 		return err
 	}
+	_, lineTo := limited.node.Counters()
 	is, err := arrived(all[1:3], begun, time.Now())
 	if err != nil {
 		return err
@@ -150,7 +153,9 @@ func receiverRows(r *report) error {
 		}
 		r.print(name, busy, change("packets to "+p.name, was[i], is[i]), percent("concealed by "+p.name, 0.005, worst))
 	}
-	return limitedRows(r, name, busy, limited, begun.Add(10*time.Second))
+	r.table.Shown([]string{name, "sent down to the limited one, 10 s to 40 s after"}, fmt.Sprintf("%.0f kbit/s, %.1f %% of the packets lost",
+		8*float64(lineTo.Bytes-lineFrom.Bytes)/(span-span/4).Seconds()/1e3, 100*float64(lineTo.Lost-lineFrom.Lost)/float64(max(1, lineTo.Packets-lineFrom.Packets))))
+	return limitedRows(r, name, busy, limited, begun.Add(span/4))
 }
 
 // oneSender starts a performer that plays and some that only hear it, and lets them settle.

@@ -34,9 +34,9 @@ func TestProtocolDocumentExamples(t *testing.T) {
 	if !ok || app.Name != redundancy.AppName || app.SubType != redundancy.AppDecline || app.SSRC != 0x1a2b3c4d {
 		t.Fatalf("it is %+v", packets[0])
 	}
-	made := time.Now()
-	now := made.Add(time.Minute)
-	track := &localTrack{made: made, now: func() time.Time { return now }}
+	track := newLocalTrack(NewPublisher("anna"), &Link{})
+	now := time.Now()
+	track.now = func() time.Time { return now }
 	track.takeFeedback(app, now)
 	now = now.Add(3*time.Second - 1)
 	if !track.idle() {

@@ -48,10 +48,13 @@ func wallClock(r *report, name string, seed uint64, server bool) error {
 	if server {
 		pid = h.serving.Process.Pid
 	}
+	prepared := time.Now()
 	clock, err := newMovedClock(pid)
 	if err != nil {
 		return err
 	}
+	took := time.Since(prepared)
+	time.Sleep(aMoment) // that stopped the process for a moment, which is heard a little later
 	begun := time.Now()
 	for _, shift := range []time.Duration{time.Hour, -time.Hour, 0} {
 		if err := clock.set(shift); err != nil {
@@ -75,6 +78,8 @@ func wallClock(r *report, name string, seed uint64, server bool) error {
 		}
 		silent := heard.silence(begun, end)
 		r.print(name, h.busy(), figure{fmt.Sprintf("silence for %s of %s", p.name, performerNames[1-i]), "0 ms", fmt.Sprintf("%d ms", silent.Milliseconds()), silent == 0})
+		r.table.Shown([]string{name, fmt.Sprintf("silence for %s before, when the process was made ready", p.name)},
+			fmt.Sprintf("%d ms; that took %s ms", heard.silence(prepared, begun).Milliseconds(), inMS(took)))
 	}
 	return nil
 }

@@ -210,6 +210,7 @@ func (d *downlink) hold(p *performer, without bool) {
 
 // decline asks a performer to send nothing directly, again and again, or to send again.
 func (d *downlink) decline(p *performer, without bool, now time.Time) {
+	p.declined.Store(without)
 	own := p.sources[jitter.PathDirect].Load()
 	if own == nil {
 		return

@@ -32,6 +32,8 @@ type performer struct {
 	incoming [2]incoming               // by path
 	asked    atomic.Pointer[source]    // for missing packets; nil: nobody
 
+	declined atomic.Bool // its direct packets, for want of downlink
+
 	endedUnusable atomic.Int64 // packets, of tracks that are gone
 	latency       latencies
 

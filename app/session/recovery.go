@@ -62,7 +62,7 @@ func (r *recoverer) observe(now time.Time) (over []*peer.Link) {
 		stats := link.Stats() // which others see as LastStats
 		sample := recovery.Sample{Received: stats.BytesReceived, Heard: heard, Restarted: stats.RestartedAt}
 		if p != nil && sample.Received == w.received { // otherwise nobody asks
-			sample.Heard = reachable(heard, p.lastPacket())
+			sample.Heard, sample.Declined = reachable(heard, p.lastPacket()), p.declined.Load()
 		}
 		w.received = sample.Received
 		if r.act(link, w.Observe(now, sample), conn) {

@@ -15,6 +15,7 @@ import (
 const (
 	shortest = 800 * time.Millisecond  // of silence on a link that packets came on all the time
 	longest  = 3500 * time.Millisecond // on one with few
+	declined = 15 * time.Second        // on one that this side asked to carry nothing
 	hinted   = 300 * time.Millisecond  // after a hint that the network changed
 	hintLife = 5 * time.Second         // what a hint still counts for
 	rhythms  = 3                       // silence is longer than that many usual distances
@@ -49,6 +50,7 @@ type Sample struct {
 	Received  uint64    // any counter that each packet changes; 0 while there is none
 	Heard     time.Time // the other side's last sign of life over signaling
 	Restarted time.Time // the last restart by either side; zero without
+	Declined  bool      // this side asked for no packets, so that few come
 }
 
 // Watch follows one link. It is owned by one goroutine, which calls Observe about ten times a second.
@@ -59,6 +61,7 @@ type Watch struct {
 	usual     time.Duration // between moments at which packets had come
 	flowed    bool          // packets have come
 	lost      bool
+	wanted    time.Time // when packets were last declined: they are expected since
 	hint      time.Time
 	asked     time.Time
 	restarted time.Time
@@ -96,7 +99,7 @@ func (w *Watch) Observe(now time.Time, s Sample) Action {
 		return None
 	}
 	w.noteRestart(s.Restarted)
-	if w.flowed && now.Sub(w.came) < w.patience(now) {
+	if w.flowed && w.mayBeSilent(now, s.Declined) {
 		return None
 	}
 	w.lost = w.flowed
@@ -113,6 +116,19 @@ func (w *Watch) Observe(now time.Time, s Sample) Action {
 		return StartOver
 	}
 	return Restart
+}
+
+// mayBeSilent tells whether a link on which packets came is silent for no longer than it may be.
+func (w *Watch) mayBeSilent(now time.Time, isDeclined bool) bool {
+	if isDeclined {
+		w.wanted = now
+		return now.Sub(w.came) < declined
+	}
+	since := w.came
+	if w.wanted.After(since) {
+		since = w.wanted
+	}
+	return now.Sub(since) < w.patience(now)
 }
 
 // flow notes that packets came.

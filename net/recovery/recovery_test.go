@@ -205,3 +205,22 @@ func TestALinkThatNeverConnectsIsRestarted(t *testing.T) {
 		t.Errorf("restarted at %v", l.restarts)
 	}
 }
+
+func TestDeclinedLinkMayBeSilent(t *testing.T) {
+	l := newLink()
+	l.run(5*time.Second, look, true)
+	l.s.Declined = true
+	l.run(10*time.Second, 0, true)
+	if len(l.asks)+len(l.restarts) > 0 {
+		t.Fatalf("a link that carries nothing by wish is asked for at %v, restarted at %v", l.asks, l.restarts)
+	}
+	l.s.Declined = false
+	l.run(600*time.Millisecond, 0, true)
+	if len(l.restarts) > 0 {
+		t.Fatalf("restarted at %v, before what is wanted again could come", l.restarts)
+	}
+	l.run(time.Second, 0, true)
+	if len(l.restarts) != 1 {
+		t.Fatalf("restarts at %v, want one: what is wanted again does not come", l.restarts)
+	}
+}

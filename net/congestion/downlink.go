@@ -21,6 +21,7 @@ const (
 	downPatience = time.Second            // of suffering before the first step
 	downSettles  = 2 * time.Second        // until a step shows its effect
 	downCalm     = 15 * time.Second       // before a step back
+	downCalmMix  = time.Minute            // before the one from the mix, which costs most where it fails
 	downSlower   = 4                      // times, each time that one failed
 	downLongest  = 5 * time.Minute        // before it, when it failed again and again
 	downRelapse  = 10 * time.Second       // suffering so soon after a step back makes it a failure
@@ -102,7 +103,7 @@ func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Le
 		if d.calmSince.IsZero() {
 			d.calmSince = now
 		}
-		if d.level > LevelFull && now.Sub(d.calmSince) >= d.wait {
+		if d.level > LevelFull && now.Sub(d.calmSince) >= d.calm() {
 			d.back()
 		}
 		return d.level
@@ -120,6 +121,17 @@ func (d *Downlink) Look(sources []Source, around Surroundings, now time.Time) Le
 		d.further(around)
 	}
 	return d.level
+}
+
+// calm is how long nothing may be suffered before a step back.
+func (d *Downlink) calm() time.Duration {
+	switch {
+	case d.level == LevelMix:
+		return max(d.wait, downCalmMix)
+	case d.from == LevelMix && !d.failed: // leaving the mix has held
+		return downCalm
+	}
+	return d.wait
 }
 
 // relapses tells whether what is suffered comes of the last step back.

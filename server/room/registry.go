@@ -29,7 +29,7 @@ type Registry struct {
 	pending map[*signaling.Conn]struct{} // not in a room yet
 	waiting int                          // those, and those that are being accepted
 	from    map[string]int               // the same by address
-	closing bool
+	closing *signaling.Closed            // what is told since the registry closes; nil before
 }
 
 // NewRegistry makes a registry without rooms.
@@ -51,7 +51,7 @@ func (reg *Registry) Create(options Options) (*Room, error) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	switch {
-	case reg.closing:
+	case reg.closing != nil:
 		return nil, ErrEnded
 	case reg.rooms[options.ID] != nil:
 		return nil, ErrRoomExists
@@ -151,7 +151,7 @@ func (reg *Registry) Shutdown(ctx context.Context) error {
 func (reg *Registry) sayGoodbye(last *signaling.Closed) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
-	reg.closing = true
+	reg.closing = last
 	for conn := range reg.pending {
 		conn.Finish(last)
 	}

@@ -66,7 +66,7 @@ func addressOf(r *http.Request) string {
 func (reg *Registry) enter(address string) bool {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
-	if reg.closing || reg.waiting >= maxPending || reg.from[address] >= maxPendingAddress {
+	if reg.closing != nil || reg.waiting >= maxPending || reg.from[address] >= maxPendingAddress {
 		return false
 	}
 	reg.waiting++
@@ -88,17 +88,17 @@ func (reg *Registry) leave(address string) {
 func (reg *Registry) isClosing() bool {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
-	return reg.closing
+	return reg.closing != nil
 }
 
-// setPending notes a connection that has not joined. It reports false when the server shuts down.
-func (reg *Registry) setPending(conn *signaling.Conn) bool {
+// setPending notes a connection that has not joined, or returns what it is told since the registry closes.
+func (reg *Registry) setPending(conn *signaling.Conn) (refused *signaling.Closed) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
-	if !reg.closing {
+	if reg.closing == nil {
 		reg.pending[conn] = struct{}{}
 	}
-	return !reg.closing
+	return reg.closing
 }
 
 func (reg *Registry) clearPending(conn *signaling.Conn) {
@@ -221,8 +221,8 @@ func asError(err error) *signaling.Error {
 // join waits for join-room and enters the room. Whatever is wrong ends the connection, with an error
 // that says so.
 func (c *connection) join() bool {
-	if !c.reg.setPending(c.conn) {
-		c.conn.Finish(&signaling.Closed{Reason: signaling.ClosedShutdown})
+	if refused := c.reg.setPending(c.conn); refused != nil {
+		c.conn.Finish(refused)
 		return false
 	}
 	defer c.reg.clearPending(c.conn)

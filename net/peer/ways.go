@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -221,6 +222,10 @@ func (l *Link) renewWays() {
 	servers, secure := f.servers, f.secure
 	f.mu.Unlock()
 	l.reach.again(secure)
+	known := reflect.DeepEqual(l.pc.GetConfiguration().ICEServers, servers)
+	if known || l.pc.ICEGatheringState() == webrtc.ICEGatheringStateGathering { // which reads those that pion has
+		return
+	}
 	err := l.pc.SetConfiguration(webrtc.Configuration{ICEServers: servers, ICETransportPolicy: f.cfg.Ways.policy()})
 	if err != nil {
 		l.log.Info("servers for connections not renewed", "error", err)

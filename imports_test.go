@@ -33,7 +33,7 @@ var rules = []rule{
 	{"one door to sound hardware", []string{"github.com/gen2brain/malgo"}, "", []string{"audio/device"}},
 	{"one door to media devices", []string{"github.com/pion/mediadevices"}, "", []string{"audio/capture", "audio/opus"}},
 	{"one door to WebRTC", []string{"github.com/pion/webrtc", "github.com/pion/ice", "github.com/pion/interceptor", "github.com/pion/rtp", "github.com/pion/rtcp", "github.com/pion/sdp", "github.com/pion/turn", "github.com/pion/dtls", "github.com/pion/srtp", "github.com/pion/stun"}, "", []string{"net/peer", "server/turnserver", "internal/bench/sfu"}},
-	{"one door to WebSocket", []string{"github.com/gorilla/websocket"}, "", []string{"net/signaling"}},
+	{"one door to WebSocket", []string{"github.com/gorilla/websocket"}, "", []string{"net/signaling", "internal/bench/sfu"}},
 	{"one door to object storage", []string{"github.com/minio/minio-go"}, "", []string{"server/upload"}},
 	{"one door to NATS", []string{"github.com/nats-io"}, "", []string{"server/state", "server/cluster"}},
 	{"one door to the echo canceller", []string{"github.com/livekit"}, "", []string{"audio/aec"}},

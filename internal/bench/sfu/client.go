@@ -62,11 +62,11 @@ func (c *schedule) delay(timestamp uint32, now time.Time) (time.Duration, bool) 
 
 // signalWay is how a client's signals reach a server and back.
 type signalWay interface {
-	join(id string, publishes bool, take func(*signaling.Signal)) error
+	join(c *client, publishes bool) error
 	signal(id string, s *signaling.Signal) error
 }
 
-// client is one PeerConnection toward a server that offers.
+// client is one PeerConnection toward a server.
 type client struct {
 	id        string
 	way       signalWay
@@ -118,14 +118,18 @@ func loopbackSetting() (e webrtc.SettingEngine) {
 	return e
 }
 
-// take answers the server's offers.
+// take acts on the server's signals and answers its offers.
 func (c *client) take(s *signaling.Signal) {
-	err := c.apply(s)
-	if err != nil {
-		select {
-		case c.failed <- fmt.Errorf("%s: %w", c.id, err):
-		default:
-		}
+	if err := c.apply(s); err != nil {
+		c.fail(err)
+	}
+}
+
+// fail keeps the first error for await.
+func (c *client) fail(err error) {
+	select {
+	case c.failed <- fmt.Errorf("%s: %w", c.id, err):
+	default:
 	}
 }
 
@@ -137,21 +141,38 @@ func (c *client) apply(s *signaling.Signal) error {
 	if s.Description == nil {
 		return nil
 	}
-	offer := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: s.Description.SDP}
-	if err := c.pc.SetRemoteDescription(offer); err != nil {
+	remote := webrtc.SessionDescription{Type: webrtc.NewSDPType(s.Description.Type), SDP: s.Description.SDP}
+	if err := c.pc.SetRemoteDescription(remote); err != nil || remote.Type == webrtc.SDPTypeAnswer {
 		return err
 	}
 	answer, err := c.pc.CreateAnswer(nil)
 	if err != nil {
 		return err
 	}
-	gathered := webrtc.GatheringCompletePromise(c.pc)
-	if err := c.pc.SetLocalDescription(answer); err != nil {
+	description, err := c.describe(answer)
+	if err != nil {
 		return err
 	}
-	<-gathered
-	description := &signaling.Description{Type: "answer", SDP: c.pc.LocalDescription().SDP}
 	return c.way.signal(c.id, &signaling.Signal{Link: s.Link, Description: description})
+}
+
+// offer is for a server that answers.
+func (c *client) offer() (*signaling.Description, error) {
+	offer, err := c.pc.CreateOffer(nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.describe(offer)
+}
+
+// describe makes a description the local one and adds all candidates.
+func (c *client) describe(local webrtc.SessionDescription) (*signaling.Description, error) {
+	gathered := webrtc.GatheringCompletePromise(c.pc)
+	if err := c.pc.SetLocalDescription(local); err != nil {
+		return nil, err
+	}
+	<-gathered
+	return &signaling.Description{Type: local.Type.String(), SDP: c.pc.LocalDescription().SDP}, nil
 }
 
 // await waits for media to be possible.
@@ -194,14 +215,14 @@ func newPublisher(s *schedule, index int, way signalWay) (*publisher, error) {
 		return nil, err
 	}
 	p := &publisher{client: c, index: index, schedule: s}
-	if p.track, err = webrtc.NewTrackLocalStaticRTP(opusCapability(), "audio", id); err != nil {
+	if p.track, err = webrtc.NewTrackLocalStaticRTP(opusCapability(), trackID, id); err != nil {
 		return nil, err
 	}
 	sender, err := c.pc.AddTrack(p.track)
 	if err != nil {
 		return nil, err
 	}
-	if err := way.join(id, true, c.take); err != nil {
+	if err := way.join(c, true); err != nil {
 		return nil, err
 	}
 	if err := c.await(); err != nil {
@@ -264,7 +285,7 @@ func newSubscriber(sweeper *sweeper, id string, way signalWay) (*subscriber, err
 	if err != nil {
 		return nil, err
 	}
-	if err := way.join(id, false, c.take); err != nil {
+	if err := way.join(c, false); err != nil {
 		return nil, err
 	}
 	return &subscriber{client: c, conn: conn}, c.await()

@@ -67,13 +67,29 @@ func newContender(kind string, s scenario, profile string) (*contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contender{name: kind, scenario: s, process: server.process, stop: server.close, collect: server.collect, schedule: newSchedule(s)}
-	c.sweeper = newSweeper(c.schedule)
-	if err := c.connect(server); err != nil {
-		c.close()
-		return nil, fmt.Errorf("%s: %w", kind, err)
+	c := &contender{name: kind, scenario: s, process: server.process, stop: server.close, collect: server.collect}
+	return c, c.begin(server)
+}
+
+// newLiveKit does the same with a livekit-server binary.
+func newLiveKit(binary string, s scenario) (*contender, error) {
+	server, err := startLiveKit(binary)
+	if err != nil {
+		return nil, err
 	}
-	return c, nil
+	c := &contender{name: "livekit", scenario: s, process: server.process, stop: server.close}
+	return c, c.begin(server)
+}
+
+// begin connects everybody; when that fails the contender is closed.
+func (c *contender) begin(way signalWay) error {
+	c.schedule = newSchedule(c.scenario)
+	c.sweeper = newSweeper(c.schedule)
+	if err := c.connect(way); err != nil {
+		c.close()
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	return nil
 }
 
 // connect joins a publisher and a subscriber, looks at the memory, then joins the others.
@@ -81,11 +97,41 @@ func (c *contender) connect(way signalWay) (err error) {
 	if err := c.grow(way, 1, 1); err != nil {
 		return err
 	}
-	c.send(warmUp)
+	if err := c.settle(); err != nil {
+		return err
+	}
 	if c.before, err = c.memory(); err != nil {
 		return err
 	}
-	return c.grow(way, c.scenario.publishers, c.scenario.subscribers)
+	if err := c.grow(way, c.scenario.publishers, c.scenario.subscribers); err != nil {
+		return err
+	}
+	return c.settle()
+}
+
+// settle sends until every subscriber hears every publisher: a server may learn of a track by its
+// first packets and offer it only then.
+func (c *contender) settle() error {
+	oneTrack := int64(warmUp / c.scenario.frame)
+	for begun := time.Now(); ; {
+		c.takeDelays()
+		sent := c.send(warmUp) * int64(len(c.subscribers))
+		received := int64(len(c.takeDelays()))
+		if sent-received < oneTrack {
+			return nil
+		}
+		if time.Since(begun) > connectLimit {
+			return fmt.Errorf("only %d of %d packets come after %v", received, sent, connectLimit)
+		}
+	}
+}
+
+// takeDelays returns what all subscribers got since the last call.
+func (c *contender) takeDelays() (delays []time.Duration) {
+	for _, s := range c.subscribers {
+		delays = append(delays, s.conn.takeDelays()...)
+	}
+	return delays
 }
 
 // grow joins until there are so many.
@@ -110,9 +156,7 @@ func (c *contender) grow(way signalWay, publishers, subscribers int) error {
 // play sends for a span and adds up what it cost; it returns how busy the machine was in percent.
 func (c *contender) play(span time.Duration) (busy float64, err error) {
 	c.send(warmUp)
-	for _, s := range c.subscribers {
-		s.conn.takeDelays()
-	}
+	c.takeDelays()
 	cpuBefore, err := cpuSeconds(c.process)
 	if err != nil {
 		return 0, err
@@ -127,11 +171,9 @@ func (c *contender) play(span time.Duration) (busy float64, err error) {
 	}
 	c.cpu += cpuAfter - cpuBefore
 	c.sent += sent * int64(len(c.subscribers))
-	for _, s := range c.subscribers {
-		delays := s.conn.takeDelays()
-		c.received += int64(len(delays))
-		c.delays = append(c.delays, delays...)
-	}
+	delays := c.takeDelays()
+	c.received += int64(len(delays))
+	c.delays = append(c.delays, delays...)
 	if c.received == 0 {
 		return 0, errors.New("nothing was forwarded")
 	}

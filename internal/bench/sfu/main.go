@@ -1,7 +1,8 @@
 //go:build unix
 
 // Command sfu measures forwarding and prints a Markdown table: CPU per forwarded packet, added delay
-// and memory per peer of Gasso's server, beside a bare pion fan-out in the same run. Its exit status says only whether it could run.
+// and memory per peer of Gasso's server, beside a bare pion fan-out in the same run and, where
+// GASSO_BENCH_LIVEKIT names a livekit-server binary, beside that. Its exit status says only whether it could run.
 //
 //	go run ./internal/bench/sfu [-only 4x50,10x10,4x10] [-profile FILE]
 //
@@ -100,6 +101,17 @@ func measure(t *table.Table, s scenario, profile string) error {
 	}
 	defer bare.close()
 	all := []*contender{gasso, bare}
+	why := "GASSO_BENCH_LIVEKIT does not name a livekit-server binary"
+	if binary := os.Getenv("GASSO_BENCH_LIVEKIT"); binary != "" {
+		livekit, err := newLiveKit(binary, s)
+		if err == nil {
+			defer livekit.close()
+			all = append(all, livekit)
+			why = ""
+		} else {
+			why = err.Error()
+		}
+	}
 	rounds := turns
 	if os.Getenv("LONG") == "1" {
 		rounds = longTurns
@@ -121,11 +133,9 @@ func measure(t *table.Table, s scenario, profile string) error {
 		}
 	}
 	rows(t, s, all, busy)
-	why := "GASSO_BENCH_LIVEKIT does not name a livekit-server binary"
-	if os.Getenv("GASSO_BENCH_LIVEKIT") != "" {
-		why = "the benchmark does not speak LiveKit's signaling"
+	if why != "" {
+		t.NotMeasured([]string{s.String(), "livekit", "all"}, "", why)
 	}
-	t.NotMeasured([]string{s.String(), "livekit", "all"}, "", why)
 	return nil
 }
 
@@ -138,6 +148,9 @@ func rows(t *table.Table, s scenario, all []*contender, busy float64) {
 		perPacket := fmt.Sprintf("%.1f µs", r.cpuMicroseconds)
 		delay := fmt.Sprintf("%.2f / %.2f ms", r.delay50.Seconds()*1e3, r.delay99.Seconds()*1e3)
 		memory := fmt.Sprintf("%.0f KiB; %.0f before a collection", float64(r.perPeer.collected)/1024, float64(r.perPeer.resident)/1024)
+		if c.collect == nil {
+			memory = fmt.Sprintf("%.0f KiB, no collection asked for", float64(r.perPeer.resident)/1024)
+		}
 		if i > 0 {
 			t.Shown(cell("CPU per forwarded packet"), perPacket)
 			t.Shown(cell("added delay p50 / p99"), delay)

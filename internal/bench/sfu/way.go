@@ -102,20 +102,21 @@ func (s *serverProcess) runReader(lines *json.Decoder) {
 	s.take = nil
 }
 
-func (s *serverProcess) join(id string, publishes bool, take func(*signaling.Signal)) error {
+// join implements signalWay.
+func (s *serverProcess) join(c *client, publishes bool) error {
 	signals := make(chan *signaling.Signal, 64)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.take == nil {
 		return errors.New("the server has ended")
 	}
-	s.take[id] = signals
+	s.take[c.id] = signals
 	go func() {
 		for m := range signals {
-			take(m)
+			c.take(m)
 		}
 	}()
-	return s.lines.Encode(message{ID: id, Publishes: publishes})
+	return s.lines.Encode(message{ID: c.id, Publishes: publishes})
 }
 
 func (s *serverProcess) signal(id string, m *signaling.Signal) error {

@@ -123,6 +123,17 @@ func (p *process) stop() {
 	}
 }
 
+// stopTogether ends performers at the same moment: leaving takes a second, in which the others would go on
+// and record silence.
+func stopTogether(performers ...*performer) {
+	for _, p := range performers {
+		p.signal(syscall.SIGTERM)
+	}
+	for _, p := range performers {
+		p.stop()
+	}
+}
+
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.ended

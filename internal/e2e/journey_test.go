@@ -96,9 +96,7 @@ func TestThreePerformersHearEachOtherAndTheProgramCarriesAll(t *testing.T) {
 	moveStrip(t, s, id, before)
 	muteStrip(t, s, id, before)
 	refuseStrip(t, s, id)
-	for _, p := range performers {
-		p.stop()
-	}
+	stopTogether(performers...)
 	for i, p := range performers {
 		hearsOthersOnly(t, p, i)
 	}
@@ -277,8 +275,7 @@ func TestPeerToPeerGoesOnWithoutTheServer(t *testing.T) {
 	if _, after := a.packets(); float64(after-before) < 30*200*0.9 {
 		t.Errorf("Ann got %d packets in the 30 s after the server's end, want about %d", after-before, 30*200)
 	}
-	a.stop()
-	b.stop()
+	stopTogether(a, b)
 	for p, hz := range map[*performer]float64{a: 660, b: 440} {
 		heard := lastSeconds(readWAV(t, p.heard), 28)
 		t.Logf("%s heard %.0f Hz at %d dB in %.1f %% of the last 28 s", p.name, hz, toneDB, 100*share(heard, hz))

@@ -7,6 +7,7 @@ import (
 
 	"gasso/internal/netsim"
 	"gasso/internal/netsim/netns"
+	"gasso/server/room"
 )
 
 const (
@@ -32,25 +33,36 @@ func blackoutRows(r *report) error {
 }
 
 func blackout(r *report, name string, seed uint64, span time.Duration) error {
-	h, err := newHomes(seed, netns.PortRestricted)
+	line := func(dead bool) func(*homes) error {
+		return func(h *homes) error {
+			h.hosts[1].Set(netsim.Conditions{Delay: homeDelay, Blackout: dead})
+			return nil
+		}
+	}
+	return outage(r, name, seed, span, line(true), line(false))
+}
+
+// cableRows: the interface of one performer goes down and comes up again, of which the program is told,
+// other than of a line that is silent.
+func cableRows(r *report) error {
+	return outage(r, "cable pulled for 3 s", 25, 3*time.Second,
+		func(h *homes) error { return h.hosts[1].LinkDown() }, func(h *homes) error { return h.hosts[1].LinkUp() })
+}
+
+// outage takes the second performer's network away for a while.
+func outage(r *report, name string, seed uint64, span time.Duration, cut, restore func(*homes) error) error {
+	h, both, before, err := playing(seed)
 	if err != nil {
 		return err
 	}
 	defer h.end()
-	both, err := h.perform()
-	if err != nil {
+	if err := cut(h); err != nil {
 		return err
 	}
-	if err := h.settle(settled); err != nil {
-		return err
-	}
-	before, err := h.participant(performerNames[1])
-	if err != nil {
-		return err
-	}
-	h.hosts[1].Set(netsim.Conditions{Delay: homeDelay, Blackout: true})
 	time.Sleep(span)
-	h.hosts[1].Set(netsim.Conditions{Delay: homeDelay})
+	if err := restore(h); err != nil {
+		return err
+	}
 	after := time.Now()
 	until := receivedAgain(r, name, h, after, mediaBack, before.ID)
 	if err := healed(r, name, h, before.ID, after); err != nil {
@@ -60,6 +72,24 @@ func blackout(r *report, name string, seed uint64, span time.Duration) error {
 		return err
 	}
 	return both[1].hashes(r, name)
+}
+
+// playing starts two performers at home, who have settled, and tells what the server knows of the second one.
+// The caller ends them.
+func playing(seed uint64) (h *homes, both [2]*performer, second room.ParticipantStatus, err error) {
+	if h, err = newHomes(seed, netns.PortRestricted); err != nil {
+		return nil, both, second, err
+	}
+	if both, err = h.perform(); err == nil {
+		if err = h.settle(settled); err == nil {
+			second, err = h.participant(performerNames[1])
+		}
+	}
+	if err != nil {
+		h.end()
+		return nil, both, second, err
+	}
+	return h, both, second, nil
 }
 
 // comeBack prints when the second performer is received and heard again, and hears again, after
@@ -126,22 +156,11 @@ func addressRows(r *report) error {
 
 func addressChange(r *report, name string, seed uint64, change func(*homes) error) error {
 	const goal = 3 * time.Second
-	h, err := newHomes(seed, netns.PortRestricted)
+	h, both, before, err := playing(seed)
 	if err != nil {
 		return err
 	}
 	defer h.end()
-	both, err := h.perform()
-	if err != nil {
-		return err
-	}
-	if err := h.settle(settled); err != nil {
-		return err
-	}
-	before, err := h.participant(performerNames[1])
-	if err != nil {
-		return err
-	}
 	if err := change(h); err != nil {
 		return err
 	}
@@ -151,22 +170,11 @@ func addressChange(r *report, name string, seed uint64, change func(*homes) erro
 // signalingRows: the TCP connection of signaling is reset.
 func signalingRows(r *report) error {
 	const name, goal = "signaling TCP reset", 2 * time.Second
-	h, err := newHomes(40, netns.PortRestricted)
+	h, both, before, err := playing(40)
 	if err != nil {
 		return err
 	}
 	defer h.end()
-	both, err := h.perform()
-	if err != nil {
-		return err
-	}
-	if err := h.settle(settled); err != nil {
-		return err
-	}
-	before, err := h.participant(performerNames[1])
-	if err != nil {
-		return err
-	}
 	cut := time.Now()
 	kill := h.hosts[1].Command("ss", "-K", "dst", h.node.Address().String(), "dport", "=", "443")
 	if out, err := kill.CombinedOutput(); err != nil {

@@ -7,30 +7,17 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
-
-	"gasso/internal/netsim/netns"
 )
 
 // killRows: the server is killed and started again.
 func killRows(r *report) error {
 	const name, goal = "server kill -9 and restart", 5 * time.Second
-	h, err := newHomes(60, netns.PortRestricted)
+	h, both, before, err := playing(60)
 	if err != nil {
 		return err
 	}
 	defer h.end()
-	both, err := h.perform()
-	if err != nil {
-		return err
-	}
-	if err := h.settle(settled); err != nil {
-		return err
-	}
 	if err := h.onAir(); err != nil {
-		return err
-	}
-	before, err := h.participant(performerNames[1])
-	if err != nil {
 		return err
 	}
 	killed := time.Now()
@@ -66,23 +53,12 @@ func (r *rig) onAir() error {
 // drainRows: the server is asked to end while people play.
 func drainRows(r *report) error {
 	const name, goal = "server SIGTERM", 60 * time.Second
-	h, err := newHomes(61, netns.PortRestricted)
+	h, both, before, err := playing(61)
 	if err != nil {
 		return err
 	}
 	defer h.end()
-	both, err := h.perform()
-	if err != nil {
-		return err
-	}
-	if err := h.settle(settled / 2); err != nil {
-		return err
-	}
 	if err := h.onAir(); err != nil {
-		return err
-	}
-	before, err := h.participant(performerNames[1])
-	if err != nil {
 		return err
 	}
 	time.Sleep(aMoment)

@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"gasso/net/intake"
 	"gasso/server/limits"
 )
@@ -54,8 +52,7 @@ func (c *Config) limitConnections(l net.Listener) (net.Listener, error) {
 			most, descriptors, top)
 	}
 	// Those that say nothing cost little and are never many, so that they leave room for those that do.
-	l = intake.New(l, intake.Config{Silent: min(maxSilent, max(1, most/4))})
-	return netutil.LimitListener(l, most), nil
+	return intake.New(l, intake.Config{Silent: min(maxSilent, max(1, most/4)), Taken: most}), nil
 }
 
 // prepareFolder makes the data folder, for the server's account alone, and checks that it can be

@@ -57,3 +57,25 @@ func TestConnectionsAreBounded(t *testing.T) {
 	must(t, first.Close())
 	must(t, ask(second, 10*time.Second))
 }
+
+// The relay on the HTTPS port keeps little waiting for clients that do not read: it has to reach the socket.
+func TestTheBufferOfPublicConnectionsCanBeSet(t *testing.T) {
+	base, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	l, err := new(Config).limitConnections(base)
+	must(t, err)
+	defer l.Close()
+	client, err := net.Dial("tcp", base.Addr().String())
+	must(t, err)
+	defer client.Close()
+	_, err = client.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+	must(t, err)
+	c, err := l.Accept()
+	must(t, err)
+	defer c.Close()
+	sized, ok := c.(interface{ SetWriteBuffer(int) error })
+	if !ok {
+		t.Fatalf("%T has no buffer", c)
+	}
+	must(t, sized.SetWriteBuffer(1<<14))
+}

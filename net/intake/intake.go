@@ -25,6 +25,7 @@ const (
 type Config struct {
 	Most     int  // connections at once; one more is closed at once; 0: any number
 	Silent   int  // of them, such as nobody has taken yet, mostly since they have said nothing
+	Taken    int  // connections that Accept has handed out and that are open; more wait; 0: any number
 	CloseAll bool // the connections end with the listener
 }
 
@@ -34,6 +35,7 @@ type Listener struct {
 	cfg     Config
 	refused atomic.Int64
 	spoken  chan *conn
+	places  chan struct{} // holds one for each connection that is taken; nil: there is always a place
 	ended   chan struct{}
 	closing sync.Once
 	wg      sync.WaitGroup
@@ -50,6 +52,9 @@ func New(l net.Listener, cfg Config) *Listener {
 		base: l, cfg: cfg, conns: map[*conn]struct{}{}, silent: list.New(),
 		spoken: make(chan *conn), ended: make(chan struct{}),
 	}
+	if cfg.Taken > 0 {
+		i.places = make(chan struct{}, cfg.Taken)
+	}
 	i.wg.Go(i.runAccept)
 	return i
 }
@@ -60,8 +65,15 @@ func (l *Listener) Refused() int64 { return l.refused.Load() }
 // Addr implements net.Listener.
 func (l *Listener) Addr() net.Addr { return l.base.Addr() }
 
-// Accept returns the next connection that has spoken.
+// Accept returns the next connection that has spoken, once there is a place for it.
 func (l *Listener) Accept() (net.Conn, error) {
+	if l.places != nil {
+		select {
+		case l.places <- struct{}{}:
+		case <-l.ended:
+			return nil, net.ErrClosed
+		}
+	}
 	for {
 		select {
 		case c := <-l.spoken:
@@ -122,7 +134,7 @@ func (l *Listener) take(c *conn) bool {
 		return false
 	}
 	l.silent.Remove(c.place)
-	c.place = nil
+	c.place, c.taken = nil, true
 	return true
 }
 
@@ -138,6 +150,10 @@ func (l *Listener) forgetLocked(c *conn) {
 		l.silent.Remove(c.place)
 		c.place = nil
 	}
+	if c.taken && l.places != nil {
+		<-l.places // its own: that never waits
+	}
+	c.taken = false
 }
 
 // Close ends the listener and the connections that nobody has taken.
@@ -170,6 +186,7 @@ type conn struct {
 	first    [enough]byte
 	again    int           // bytes of first that are still to be read; one goroutine reads
 	place    *list.Element // among the silent; nil: taken, or closed; guarded by listener.mu
+	taken    bool          // somebody's, and open; guarded by listener.mu
 }
 
 // runWait hands the connection over when it has spoken, and closes it when it does not.

@@ -154,3 +154,39 @@ func TestClosingLeavesConnectionsWhereAsked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestMoreThanThereArePlacesForWait(t *testing.T) {
+	l := listen(t, Config{Silent: 2, Taken: 1})
+	first := speak(t, l, dial(t, l, 1))
+	second := dial(t, l, 1)
+	if _, err := second.Write(hello); err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan error, 2)
+	accept := func() {
+		c, err := l.Accept()
+		if err == nil {
+			t.Cleanup(func() { _ = c.Close() })
+		}
+		accepted <- err
+	}
+	go accept()
+	select {
+	case err := <-accepted:
+		t.Fatalf("two were taken at once, %v", err)
+	case <-time.After(100 * time.Millisecond): // time to go wrong
+	}
+	for range 2 { // closing twice gives one place back
+		_ = first.Close()
+	}
+	if err := <-accepted; err != nil {
+		t.Fatal(err)
+	}
+	go accept() // waits for a place, and no longer when the listener ends
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-accepted; err == nil {
+		t.Error("a closed listener accepts")
+	}
+}

@@ -75,7 +75,7 @@ func crashRows(r *report) error {
 	h.hosts[1].Set(netsim.Conditions{Delay: homeDelay})
 	after := time.Now()
 	_ = receivedAgain(r, name, h, after, goal, before.ID)
-	if err := healed(r, name, h, before.ID, after); err != nil {
+	if err := healed(r, name, h, before.ID, after, 2*crashOutage); err != nil {
 		return err
 	}
 	return h.keptOf(r, name, last, killed, spooled)

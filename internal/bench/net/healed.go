@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	healWait  = 60 * time.Second // how long the journal is waited for
+	healWait  = 60 * time.Second // how long the journal is waited for, and as much again as there is to send
 	healEvery = time.Second
 	hashWait  = 10 * time.Second // after the performer has ended
 )
 
 // healed waits until the journal holds every packet that a participant sent, and prints how long
-// after a moment that was.
-func healed(r *report, name string, h *homes, id string, after time.Time) error {
+// after a moment that was; so much sound is to be sent later.
+func healed(r *report, name string, h *homes, id string, after time.Time, later time.Duration) error {
 	const what, goal = "journal has no gap", "100 %"
 	for {
 		held, missing, err := h.journal(id)
@@ -36,7 +36,7 @@ func healed(r *report, name string, h *homes, id string, after time.Time) error 
 		case held > 0 && missing == 0:
 			r.print(name, 0, figure{what, goal, fmt.Sprintf("100 %%, %d packets, %.0f s after the link returned", held, took.Seconds()), true})
 			return nil
-		case took > healWait:
+		case took > healWait+later:
 			r.print(name, 0, figure{what, goal, fmt.Sprintf("%.2f %%, %d missing after %.0f s", 100*float64(held)/float64(max(1, held+missing)), missing, took.Seconds()), false})
 			return nil
 		}

@@ -51,7 +51,7 @@ func cableRows(r *report) error {
 
 // outage takes the second performer's network away for a while.
 func outage(r *report, name string, seed uint64, span time.Duration, cut, restore func(*homes) error) error {
-	h, both, before, err := playing(seed)
+	h, both, before, err := playing(seed, "--spool-dir", "default") // as the window does
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func outage(r *report, name string, seed uint64, span time.Duration, cut, restor
 	}
 	after := time.Now()
 	until := receivedAgain(r, name, h, after, mediaBack, before.ID)
-	if err := healed(r, name, h, before.ID, after); err != nil {
+	if err := healed(r, name, h, before.ID, after, span); err != nil {
 		return err
 	}
 	if err := heardAgain(r, name, h, both, after, until, mediaBack); err != nil {
@@ -76,11 +76,11 @@ func outage(r *report, name string, seed uint64, span time.Duration, cut, restor
 
 // playing starts two performers at home, who have settled, and tells what the server knows of the second one.
 // The caller ends them.
-func playing(seed uint64) (h *homes, both [2]*performer, second room.ParticipantStatus, err error) {
+func playing(seed uint64, args ...string) (h *homes, both [2]*performer, second room.ParticipantStatus, err error) {
 	if h, err = newHomes(seed, netns.PortRestricted); err != nil {
 		return nil, both, second, err
 	}
-	if both, err = h.perform(); err == nil {
+	if both, err = h.perform(args...); err == nil {
 		if err = h.settle(settled); err == nil {
 			second, err = h.participant(performerNames[1])
 		}

@@ -160,6 +160,7 @@ func (a *answerer) talk(ctx context.Context) error {
 	}
 	defer encoder.Close()
 	var history redundancy.History
+	var copies redundancy.Copies
 	tone, payload := audiotest.Tone(660, -12, sampleRate, 2), make([]byte, 1275)
 	start := time.Now()
 	for n := int64(0); n < int64(calledFor/(10*time.Millisecond)); n++ {
@@ -176,7 +177,7 @@ func (a *answerer) talk(ctx context.Context) error {
 		}
 		out := rtp.Packet{
 			Header:  rtp.Header{Version: 2, SequenceNumber: uint16(n), Timestamp: p.Timestamp()}, // low bits
-			Payload: history.Pack(nil, p, opusType, a.copies, 1),
+			Payload: history.Pack(nil, &copies, p, opusType, a.copies, 1),
 		}
 		switch {
 		case a.copies == 0:

@@ -51,6 +51,7 @@ type localTrack struct {
 	redType     uint8 // 0: the other side does not know RED
 	identity    [packet.ExtensionSize]byte
 	allowance   int // for sending again
+	copies      redundancy.Copies
 	wide        wideSender
 
 	// Of the goroutine that reads the other side's reports.
@@ -144,7 +145,7 @@ func (t *localTrack) write(pk *packet.Packet) error {
 	}
 	out, payloadType := *pk, t.opusType
 	if depth, spread := t.protected(); depth > 0 && t.redType != 0 {
-		if packed := t.publisher.history.Pack(t.publisher.packed[:0], pk, t.opusType, depth, spread); len(packed) > 0 {
+		if packed := t.publisher.history.Pack(t.publisher.packed[:0], &t.copies, pk, t.opusType, depth, spread); len(packed) > 0 {
 			out.Payload, payloadType = packed, t.redType
 		}
 	}
@@ -179,6 +180,14 @@ func (t *localTrack) sendAgain(generation uint8, number int64) {
 	_ = t.send(pk, t.opusType, true) // counted
 }
 
+// lines is how many lines the packets pass one after the other: what goes over the server passes two.
+func (t *localTrack) lines() int {
+	if t.link.cfg.LocalID == signaling.ServerID || t.link.cfg.RemoteID == signaling.ServerID {
+		return 2
+	}
+	return 1
+}
+
 // protected is what the controller decided last.
 func (t *localTrack) protected() (depth, spread int) {
 	v := t.protection.Load()
@@ -204,7 +213,7 @@ func (t *localTrack) takeFeedback(app *rtcp.ApplicationDefined, now time.Time) {
 			return
 		}
 		if t.controller == nil { // not every receiver reports, and it is not small
-			t.controller = redundancy.NewController()
+			t.controller = redundancy.NewController(t.lines())
 		}
 		t.controller.Limit(int(t.mostCopies.Load()))
 		t.controller.Update(report, now)

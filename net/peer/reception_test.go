@@ -214,7 +214,7 @@ func FuzzReception(f *testing.F) {
 	h.Add(makePacket(4, 4))
 	pk := makePacket(4, 5)
 	red := *pk
-	red.Payload = h.Pack(nil, pk, 111, 1, 1)
+	red.Payload = h.Pack(nil, &redundancy.Copies{}, pk, 111, 1, 1)
 	buf := wire(f, &red, 3, identityOf(pk), 0)
 	buf[1] = testRED
 	f.Add(buf, wire(f, pk, 3, identityOf(pk), 7), near)

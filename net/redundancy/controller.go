@@ -13,7 +13,7 @@ const (
 	remembered   = 128              // reports
 	fewPackets   = 1000             // a ratio is taken of at least so many
 	aim          = 0.001            // residual loss that is let be
-	worthACopy   = 0.004            // residual loss for which one copy more is sent
+	worthACopy   = 0.004            // residual loss of a packet's whole way for which one copy more is sent
 	worthAStep   = 0.1              // of the lost packets repaired by one packet more of distance
 	chanceRuns   = 1.5              // times the runs that losses apart from each other would have
 	longestKnown = 6                // packets in a run that reports tell apart
@@ -55,6 +55,7 @@ type Controller struct {
 	calmSince     time.Time // less would do since then; zero: it would not
 	lowered       time.Time
 	hold          time.Duration
+	worth         float64 // residual loss of this line for which one copy more is sent
 	jam           congestion
 }
 
@@ -63,9 +64,10 @@ type timedReport struct {
 	Report
 }
 
-// NewController starts without copies.
-func NewController() *Controller {
-	return &Controller{hold: holdFirst, jam: congestion{limit: maxDepth, block: blockFirst}}
+// NewController starts without copies. lines is how many lines the packets pass one after the other, of which
+// this is one: what they lose adds up, and no line makes up for what one before it lost.
+func NewController(lines int) *Controller {
+	return &Controller{hold: holdFirst, worth: worthACopy / float64(max(lines, 1)), jam: congestion{limit: maxDepth, block: blockFirst}}
 }
 
 // Depth is the number of copies that each packet carries, 0 to 3.
@@ -91,7 +93,7 @@ func (c *Controller) decide(now time.Time) {
 	short, long := c.since(now.Add(-soon)), c.since(now.Add(-lately))
 	runs := c.since(now.Add(-longer))
 	before, lost := c.depth, float64(long.RawLost)/float64(max(long.Expected, fewPackets))
-	depth, spread := plan(&long, &runs, c.most(&long))
+	depth, spread := c.plan(&long, &runs, c.most(&long))
 	depth, spread = c.allowed(depth, spread, now)
 	switch {
 	case depth > c.depth || depth == c.depth && spread > c.spread:
@@ -124,7 +126,7 @@ func (c *Controller) since(moment time.Time) (sum Report) {
 // most is one copy more than now while those that are sent leave too much missing. The first one waits
 // for nothing.
 func (c *Controller) most(r *Report) int {
-	if c.depth > 0 && float64(r.residual()) > worthACopy*float64(max(r.Expected, fewPackets)) {
+	if c.depth > 0 && float64(r.residual()) > c.worth*float64(max(r.Expected, fewPackets)) {
 		return min(c.depth+1, maxDepth)
 	}
 	return max(c.depth, 1)
@@ -159,13 +161,13 @@ func (c *Controller) stepDown(depth, spread int, now time.Time) {
 // apart from each other need copies, since those get lost too; losses in a row need distance, so that
 // the copy of the first comes behind the last. Each packet of distance delays all that is repaired: it
 // is taken where it repairs enough; what runs still leave gets another copy, one packet farther.
-func plan(r, runs *Report, most int) (depth, spread int) {
+func (c *Controller) plan(r, runs *Report, most int) (depth, spread int) {
 	loss := float64(r.RawLost) / float64(max(r.Expected, fewPackets))
 	if loss <= aim {
 		return 0, 0
 	}
 	depth = 1
-	for depth < most && math.Pow(loss, float64(depth+1)) > worthACopy {
+	for depth < most && math.Pow(loss, float64(depth+1)) > c.worth {
 		depth++
 	}
 	expected := float64(max(runs.Expected, fewPackets))
@@ -176,7 +178,7 @@ func plan(r, runs *Report, most int) (depth, spread int) {
 			break
 		}
 	}
-	if spread > depth && most > 1 && float64(runs.uncovered(spread))/expected > worthACopy {
+	if spread > depth && most > 1 && float64(runs.uncovered(spread))/expected > c.worth {
 		depth, spread = most, min(spread+1, longestKnown)
 	}
 	return depth, spread

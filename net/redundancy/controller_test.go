@@ -42,7 +42,7 @@ type link struct {
 }
 
 func newLink(seed uint64) *link {
-	return &link{rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), controller: NewController()}
+	return &link{rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), controller: NewController(1)}
 }
 
 // run goes on for a while and returns what of the expected packets was missing, and lost, in that time.
@@ -166,7 +166,7 @@ func TestAnotherPathSavesTheCopies(t *testing.T) {
 
 // Packets that come too late are not helped by copies, which come later still.
 func TestLatenessIsNoReason(t *testing.T) {
-	c := NewController()
+	c := NewController(1)
 	now := time.Unix(1e9, 0)
 	for range 1000 {
 		now = now.Add(reportEvery)
@@ -180,7 +180,7 @@ func TestLatenessIsNoReason(t *testing.T) {
 func FuzzController(f *testing.F) {
 	f.Add([]byte{50, 3, 3, 1, 0, 0, 0, 4})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, now := NewController(), time.Unix(1e9, 0)
+		c, now := NewController(1), time.Unix(1e9, 0)
 		for ; len(data) >= 8; data = data[8:] {
 			r := Report{Expected: int(data[0]) * 64, Missing: int(data[1]) * 64, RawLost: int(data[2]) * 64,
 				Bursts: [4]int{int(data[3]), int(data[4]), int(data[5]), int(data[6])}}

@@ -2,7 +2,10 @@ package redundancy
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gasso/net/packet"
@@ -28,11 +31,12 @@ func TestCopiesComeBackWithTheirPlace(t *testing.T) {
 		{9, 99, []int{8, 7, 6}},
 	} {
 		var h History
+		var copies Copies
+		var packed []byte
 		for n := range int64(200) {
 			h.Add(numbered(n))
+			packed = h.Pack(nil, &copies, numbered(n), 111, c.depth, c.spread)
 		}
-		p := numbered(199)
-		packed := h.Pack(nil, p, 111, c.depth, c.spread)
 		if c.depth == 0 {
 			if len(packed) != 0 {
 				t.Errorf("packed %d bytes without copies", len(packed))
@@ -55,6 +59,47 @@ func TestCopiesComeBackWithTheirPlace(t *testing.T) {
 	}
 }
 
+// Packets that overtook each other on the line before are copied like all others, and none more often.
+func TestOvertakenPacketsAreCopied(t *testing.T) {
+	const packets, ends = 4000, 16
+	rng := rand.New(rand.NewPCG(1, 2))
+	came := make([]float64, packets) // packet lengths, with a jitter of ±3
+	order := make([]int64, packets)
+	for n := range came {
+		came[n], order[n] = float64(n)+6*rng.Float64(), int64(n)
+	}
+	slices.SortFunc(order, func(a, b int64) int { return cmp.Compare(came[a], came[b]) })
+	for _, c := range []struct{ depth, spread int }{{1, 1}, {1, 4}, {2, 2}, {2, 5}} {
+		var h History
+		var link Copies
+		copied, all, never := [packets]int{}, 0, 0
+		for _, n := range order {
+			h.Add(numbered(n))
+			_ = Unpack(h.Pack(nil, &link, numbered(n), 111, c.depth, c.spread), func(offset int, block []byte) {
+				copy := n - int64(offset/frame)
+				if !bytes.Equal(block, numbered(copy).Payload) {
+					t.Errorf("packet %d holds %q as %d", n, block, copy)
+				}
+				if offset > 0 {
+					copied[copy]++
+				}
+			})
+		}
+		for n, times := range copied[:packets-ends] {
+			if all += times; times == 0 {
+				never++
+			}
+			if times > c.depth {
+				t.Errorf("%d copies, %d apart: packet %d was copied %d times", c.depth, c.spread, n, times)
+			}
+		}
+		t.Logf("%d copies, %d apart: %d of %d packets were never copied, %d copies in all", c.depth, c.spread, never, packets, all)
+		if never > packets/200 || all < packets*c.depth*19/20 {
+			t.Errorf("%d copies, %d apart: %d packets were never copied, %d copies in all", c.depth, c.spread, never, all)
+		}
+	}
+}
+
 func TestWhatCannotBePlacedIsLeftOut(t *testing.T) {
 	large := bytes.Repeat([]byte{1}, 1024)
 	for _, c := range []struct {
@@ -64,7 +109,8 @@ func TestWhatCannotBePlacedIsLeftOut(t *testing.T) {
 		wantsToPack bool
 	}{
 		{"beside it", 1, numbered(0), numbered(1), true},
-		{"not there", 1, numbered(0), numbered(5), false},
+		{"behind a gap", 1, numbered(0), numbered(5), true},
+		{"not there", 2, numbered(0), numbered(1), false},
 		{"of the publication before", 1, &packet.Packet{Generation: 6, FirstSample: 1 << 40, Samples: frame, Payload: []byte{1}}, numbered(1), false},
 		{"behind a pause", 1, &packet.Packet{Generation: 7, FirstSample: 1<<40 - frame, Samples: frame, Payload: []byte{1}}, numbered(1), false},
 		{"of another length", 1, &packet.Packet{Generation: 7, FirstSample: 1<<40 - frame, Samples: 2 * frame, Payload: []byte{1}}, numbered(1), false},
@@ -80,7 +126,7 @@ func TestWhatCannotBePlacedIsLeftOut(t *testing.T) {
 		h.Add(c.older)
 		h.Add(c.p)
 		before := []byte("before")
-		packed := h.Pack(before, c.p, 111, 1, c.spread)
+		packed := h.Pack(before, &Copies{}, c.p, 111, 1, c.spread)
 		if got := len(packed) > len(before); got != c.wantsToPack || len(packed) > len(before)+maxPackedBytes {
 			t.Errorf("%s: packed %d bytes", c.name, len(packed)-len(before))
 		}
@@ -114,7 +160,7 @@ func FuzzUnpack(f *testing.F) {
 	var h History
 	h.Add(numbered(0))
 	h.Add(numbered(1))
-	f.Add(h.Pack(nil, numbered(1), 111, 1, 1))
+	f.Add(h.Pack(nil, &Copies{}, numbered(1), 111, 1, 1))
 	f.Add([]byte{0x80 | 111, 0xff, 0xff, 0xff, 111, 0})
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		blocks, total := 0, 0
@@ -133,13 +179,14 @@ func FuzzUnpack(f *testing.F) {
 
 func TestNothingIsAllocated(t *testing.T) {
 	var h History
+	var copies Copies
 	var r Receiver
 	dst := make([]byte, 0, maxPackedBytes)
 	p := numbered(0)
 	got := testing.AllocsPerRun(1000, func() {
 		p.Number, p.FirstSample = p.Number+1, p.FirstSample+frame
 		h.Add(p)
-		packed := h.Pack(dst, p, 111, 3, 6)
+		packed := h.Pack(dst, &copies, p, 111, 3, 6)
 		sum := 0
 		_ = Unpack(packed, func(offset int, block []byte) { sum += offset + len(block) })
 		r.Take(p.Generation, p.Number, false)

@@ -34,6 +34,7 @@ type ours struct {
 
 	controller *redundancy.Controller // of the sender
 	history    redundancy.History
+	copies     redundancy.Copies
 	told       redundancy.Totals
 	number     int64 // of the next packet
 
@@ -59,7 +60,7 @@ func newOurs(n network, seed uint64, heard *listener) *ours {
 		forward: n.forward(seed), back: n.back(seed),
 		player: jitter.NewPlayer(jitter.Live(), decoder{}),
 		phase:  phase(seed, frameSamples*time.Second/sampleRate), drift: 1, heard: heard,
-		controller: redundancy.NewController(),
+		controller: redundancy.NewController(1),
 	}
 	o.player.SetRoundTrip(n.roundTrip())
 	return o
@@ -100,7 +101,7 @@ func (o *ours) send(now time.Duration) {
 		o.history.Add(&p)
 		if at, arrives := o.forward.Send(sent); arrives {
 			f := flight{number: o.number}
-			f.payload = o.history.Pack(nil, &p, payloadType, o.controller.Depth(), o.controller.Spread())
+			f.payload = o.history.Pack(nil, &o.copies, &p, payloadType, o.controller.Depth(), o.controller.Spread())
 			if f.packed = len(f.payload) > 0; !f.packed {
 				f.payload = append(f.payload, p.Payload...)
 			}

@@ -291,6 +291,9 @@ func (s *Session) figuresLocked(now time.Time) figures {
 		p := s.performers[id]
 		o := p.figures(now)
 		o.name, o.server = p.info.Name, s.reported.view(id, now)
+		if s.adaptation.mixing.Load() { // nothing is to come of them alone
+			o.silent, o.need = false, 0
+		}
 		f.others = append(f.others, o)
 	}
 	return f

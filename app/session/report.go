@@ -79,7 +79,7 @@ func (p *performer) describe(out *Performer, now time.Time) {
 	if p.link != nil {
 		stats := p.link.LastStats()
 		connected = stats.State == peer.StateConnected
-		out.Link.Direct, out.Link.DirectRTT = connected, stats.RTT
+		out.Link.Direct, out.Link.Relayed, out.Link.DirectRTT = connected, connected && stats.Relay, stats.RTT
 	}
 	counts := p.countsLocked()
 	out.Link.PacketsDirect, out.Link.PacketsForward = counts.received[jitter.PathDirect], counts.received[jitter.PathForwarded]

@@ -160,6 +160,7 @@ type Outlook struct {
 type Link struct {
 	Quality         Quality
 	Direct          bool // packets come peer to peer
+	Relayed         bool // though by a relay
 	Forwarded       bool // packets come through the server
 	DirectRTT       time.Duration
 	PacketsDirect   int64

@@ -81,6 +81,7 @@ type statsPerforms struct {
 	Name           string  `json:"name"`
 	Quality        Quality `json:"quality"`
 	Direct         bool    `json:"direct"`
+	Relayed        bool    `json:"relayed"`
 	Forwarded      bool    `json:"forwarded"`
 	RTTMS          float64 `json:"direct_rtt_ms"`
 	TargetDelayMS  float64 `json:"target_delay_ms"`
@@ -140,7 +141,7 @@ func newStatsLine(s Snapshot, usage procstat.Usage) statsLine {
 	for _, p := range s.Performers {
 		seen := s.figures.of(p.ID)
 		line.Performers = append(line.Performers, statsPerforms{
-			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Forwarded: p.Link.Forwarded,
+			ID: p.ID, Name: p.Name, Quality: p.Link.Quality, Direct: p.Link.Direct, Relayed: p.Link.Relayed, Forwarded: p.Link.Forwarded,
 			RTTMS: inMS(p.Link.DirectRTT), TargetDelayMS: inMS(p.TargetDelay), CurrentDelayMS: inMS(p.CurrentDelay), ConcealedRatio: p.ConcealedRatio,
 			LatencyMS: inMS(p.Latency.Total), LatencyDevice: inMS(p.Latency.Device), LatencyNetwork: inMS(p.Latency.Network), LatencyBuffer: inMS(p.Latency.Buffer),
 			LatencyLeast: inMS(p.Latency.Least), LatencyMost: inMS(p.Latency.Most), LatencyUnsure: inMS(p.Latency.Uncertainty),

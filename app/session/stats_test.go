@@ -33,7 +33,7 @@ func TestStatsLineIsAsDocumented(t *testing.T) {
 			ID: "p2", Name: "Ben", Level: Level{-20, -23}, ConcealedRatio: 0.25, Played: 8 * time.Second, Concealed: 30 * time.Millisecond, TargetDelay: 10 * time.Millisecond, CurrentDelay: 11 * time.Millisecond,
 			Latency: Latency{Total: 22 * time.Millisecond, Device: 12 * time.Millisecond, Network: 6 * time.Millisecond, Buffer: 4 * time.Millisecond,
 				Least: 20 * time.Millisecond, Most: 25 * time.Millisecond, Uncertainty: 1500 * time.Microsecond},
-			Link: Link{Quality: QualityFair, Direct: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5, PathDifference: 14 * time.Millisecond,
+			Link: Link{Quality: QualityFair, Direct: true, Relayed: true, Forwarded: true, DirectRTT: 1500 * time.Microsecond, PacketsDirect: 3, PacketsForward: 4, PacketsLost: 5, PathDifference: 14 * time.Millisecond,
 				RedundantDepth: 1, RedundantSpread: 4, RepairedRatio: 0.125, Retransmitted: 6, PacketsUnusable: 7, BadFeedback: 8},
 		}},
 		Findings: []Finding{{Kind: TheirUpload, ParticipantID: "p2", Name: "Ben", LostRatio: 0.04}},

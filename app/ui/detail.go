@@ -159,6 +159,10 @@ func outlookLines(w *words, p session.Performer) (lines []string, near int) {
 // wayText tells which way a performer's sound comes.
 func wayText(w *words, l session.Link, serverRTT time.Duration) string {
 	switch {
+	case l.Direct && l.Forwarded && l.Relayed:
+		return w.say("detail.bothrelayed", "ms", millis(l.DirectRTT), "server", millis(serverRTT))
+	case l.Direct && l.Relayed:
+		return w.say("detail.relayed", "ms", millis(l.DirectRTT))
 	case l.Direct && l.Forwarded:
 		return w.say("detail.both", "ms", millis(l.DirectRTT), "server", millis(serverRTT))
 	case l.Direct:

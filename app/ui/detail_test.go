@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/test"
 
 	"gasso/app/session"
@@ -36,7 +37,7 @@ func TestDetailTellsWhatOtherBuffersWouldCost(t *testing.T) {
 	if !detail.view.Visible() || !slices.Equal(lines, want) || detail.rows[1].Color != shadeAccent || detail.rows[0].Color != shadeDim {
 		t.Errorf("shown %v: %q", detail.view.Visible(), lines)
 	}
-	if !strings.Contains(detail.guard.Text, "2 earlier ones") || !strings.Contains(detail.path.Text, "directly (4.0 ms") || !strings.Contains(detail.filled.Text, "5.0 %") {
+	if !strings.Contains(detail.guard.Text, "(2 each)") || !strings.Contains(detail.path.Text, "directly (4.0 ms") || !strings.Contains(detail.filled.Text, "5.0 %") {
 		t.Errorf("it says %q, %q and %q", detail.guard.Text, detail.path.Text, detail.filled.Text)
 	}
 	test.Tap(noor.detail)
@@ -95,6 +96,46 @@ func TestDiagnosticsShowBadInput(t *testing.T) {
 	for _, want := range []string{w.desk.say("diag.devices") + ":  31  ·  32\n", w.desk.say("diag.bad") + ":  33  ·  34\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+func TestARelayIsNamed(t *testing.T) {
+	en, ja := bothLanguages(t)
+	l := session.Link{Direct: true, DirectRTT: 23 * time.Millisecond}
+	for _, w := range []*words{en, ja} {
+		for _, forwarded := range []bool{false, true} {
+			straight, relayed := l, l
+			straight.Forwarded, relayed.Forwarded, relayed.Relayed = forwarded, forwarded, true
+			for _, text := range []func(*words, session.Link, time.Duration) string{pathText, wayText} {
+				if s, r := text(w, straight, time.Millisecond), text(w, relayed, time.Millisecond); s == r || !strings.Contains(r, "23") || strings.ContainsAny(r, "{}") {
+					t.Errorf("in %s it says %q, and %q of a relay", w.language, s, r)
+				}
+			}
+		}
+	}
+}
+
+// A narrow strip has room for every word about the connection beside its button.
+func TestWordsOfTheConnectionFitIntoANarrowStrip(t *testing.T) {
+	for _, language := range []string{"en", "ja"} {
+		w := testWindow(t, newScriptedEngine(), nil, func(o *Options) { o.Lang = language })
+		strip := newPerformerStrip(w.desk, "p", func(session.Strip) {}, func() {})
+		w.win.SetContent(container.New(stripRow{narrow: narrowStrip, wide: narrowStrip}, strip.view))
+		at := fyne.CurrentApp().Driver().AbsolutePositionForObject
+		room := at(strip.detail).X - at(strip.quality).X
+		for _, q := range []session.Quality{session.QualityGood, session.QualityFair, session.QualityPoor, session.QualitySilent, session.QualityConnecting} {
+			word, _ := qualityWord(w.desk.words, q)
+			if width := fyne.MeasureText(word, strip.quality.TextSize, strip.quality.TextStyle).Width; width > room {
+				t.Errorf("%q takes %.0f of %.0f", word, width, room)
+			}
+		}
+		link := session.Link{Direct: true, Relayed: true, DirectRTT: 188 * time.Millisecond}
+		for _, text := range []string{pathText(w.desk.words, link, 0), pathText(w.desk.words, session.Link{Forwarded: true}, 188*time.Millisecond),
+			w.desk.say("link.buffer", "ms", "188"), w.desk.say("link.latency", "ms", "188"), w.desk.say("finding.theirs"), w.desk.say("finding.between")} {
+			if width := fyne.MeasureText(text, strip.path.TextSize, strip.path.TextStyle).Width; width > narrowStrip-2*7 {
+				t.Errorf("%q takes %.0f of %v", text, width, narrowStrip-2*7)
+			}
 		}
 	}
 }

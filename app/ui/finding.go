@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strconv"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -72,6 +73,17 @@ func whoseText(w *words, findings []session.Finding, id string) string {
 		}
 	}
 	return ""
+}
+
+// mostSaid findings are told at once across the window; each strip has its own.
+const mostSaid = 3
+
+// bannerText are the sentences about everybody, the first of them where there are many.
+func bannerText(w *words, findings []session.Finding) string {
+	if len(findings) <= mostSaid {
+		return findingsText(w, findings, "")
+	}
+	return findingsText(w, findings[:mostSaid], "") + " " + w.say("finding.more", "n", strconv.Itoa(len(findings)-mostSaid))
 }
 
 // findingsText are the sentences about everybody, or about one performer.

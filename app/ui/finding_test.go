@@ -72,3 +72,19 @@ func TestTheWindowTellsWhoseSideAFaultIsOnAndHowLateItIs(t *testing.T) {
 		t.Errorf("it says %q and %q of somebody with whom all is well", detail.finding.Text, detail.latency.Text)
 	}
 }
+
+func TestTheBannerStaysShort(t *testing.T) {
+	en, ja := bothLanguages(t)
+	var all []session.Finding
+	for _, name := range []string{"Aki", "Noor", "Ren", "Jun", "Aoi"} {
+		all = append(all, session.Finding{Kind: session.TheirUpload, ParticipantID: name, Name: name, LostRatio: 0.05})
+	}
+	for _, w := range []*words{en, ja} {
+		if text := bannerText(w, all); !strings.Contains(text, "Ren") || strings.Contains(text, "Jun") || !strings.Contains(text, "2") {
+			t.Errorf("in %s it says %q", w.language, text)
+		}
+		if text := bannerText(w, all[:3]); text != findingsText(w, all[:3], "") {
+			t.Errorf("three in %s are %q", w.language, text)
+		}
+	}
+}

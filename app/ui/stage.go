@@ -39,7 +39,7 @@ const (
 )
 
 func newStage(d *desk, engine Engine, act ownActions) *stage {
-	s := &stage{desk: d, engine: engine, own: newOwnStrip(d, act), row: container.New(stripRow{narrow: 104, wide: 168, gap: 6})}
+	s := &stage{desk: d, engine: engine, own: newOwnStrip(d, act), row: container.New(stripRow{narrow: narrowStrip, wide: 168, gap: 6})}
 	s.onAir, s.chat = newOnAirPanel(d, engine), newChatPanel(d, engine.SendChat)
 	s.tabs = newChoice(d, s.showTab, tabOnAir, d.say("stage.onair"), tabChat, d.say("stage.chat"))
 	d.spots["tab.onair"], d.spots["tab.chat"] = s.tabs.buttons[0], s.tabs.buttons[1]

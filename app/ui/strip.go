@@ -13,6 +13,9 @@ import (
 	"gasso/app/session"
 )
 
+// narrowStrip is the least width of a strip: what it says of the connection fits.
+const narrowStrip = 108
+
 // performerStrip shows another performer: name, connection, meter, and the strip at this loudspeaker.
 type performerStrip struct {
 	desk    *desk
@@ -41,11 +44,11 @@ func newPerformerStrip(d *desk, id string, send func(session.Strip), detail func
 	s.peak.Alignment = fyne.TextAlignCenter
 	c := s.control
 	dot := container.NewCenter(container.NewGridWrap(fyne.NewSize(9, 9), s.dot))
-	head := container.NewBorder(nil, nil, container.NewHBox(dot, s.quality), s.detail)
+	head := container.NewBorder(nil, nil, container.NewHBox(dot, s.quality), withWidth(24, s.detail))
 	link := newColumn(1, -1, head, s.path, s.loss, s.buffer)
 	middle := container.NewHBox(layout.NewSpacer(), c.gain, s.meter, layout.NewSpacer())
 	pan := container.NewBorder(nil, nil, nil, withWidth(28, c.panText), c.pan)
-	body := newColumn(6, 2, s.name, newInset(2, link), middle, s.peak, c.exact.entry, pan, newRow(4, c.mute, c.solo))
+	body := newColumn(6, 2, s.name, newInset(1, link), middle, s.peak, c.exact.entry, pan, newRow(4, c.mute, c.solo))
 	s.view = newInset(6, body)
 	return s
 }
@@ -121,6 +124,8 @@ func qualityWord(w *words, q session.Quality) (string, shade) {
 // pathText tells how packets come and how long the way there and back takes.
 func pathText(w *words, l session.Link, serverRTT time.Duration) string {
 	switch {
+	case l.Direct && l.Relayed:
+		return w.say("link.relay", "ms", millis(l.DirectRTT))
 	case l.Direct:
 		return w.say("link.direct", "ms", millis(l.DirectRTT))
 	case l.Forwarded:

@@ -148,6 +148,7 @@ func (w *window) build() error {
 	w.about = newAboutPage(w.desk, w.opts.Version, w.look.complete())
 	w.bar = newTopBar(w.desk, barActions{show: w.show, leave: w.leave, mute: w.toggleMute})
 	w.banner = newBanner()
+	w.desk.spots["banner"] = w.banner.view
 	w.body = container.NewStack()
 	if w.run != nil {
 		w.newStage()
@@ -290,7 +291,7 @@ func (w *window) draw(snap *session.Snapshot, level session.Level, now time.Time
 	if snap.Problem != "" {
 		problem = w.desk.words.tell(snap.Problem)
 	}
-	if said := findingsText(w.desk.words, snap.Findings, ""); said != "" {
+	if said := bannerText(w.desk.words, snap.Findings); said != "" {
 		problem = strings.TrimSpace(problem + " " + said)
 	}
 	quiet := w.desk.words.tell(strings.TrimSpace(snap.Self.News + " " + w.quiet.next(snap.Self.Governor, snap.Self.Mode, now)))

@@ -318,6 +318,8 @@ type statsLine struct {
 	MemoryBytes   float64                  `json:"memory_bytes"`
 	PeakDB        float64                  `json:"peak_db"`
 	Publications  []session.PublicationSum `json:"publications"`
+	Receiving     session.Receives         `json:"receiving"`
+	Findings      []finding                `json:"findings"`
 	Performers    []struct {
 		ID             string  `json:"id"`
 		Name           string  `json:"name"`
@@ -328,6 +330,13 @@ type statsLine struct {
 		ConcealedRatio float64 `json:"concealed_ratio"`
 		PeakDB         float64 `json:"peak_db"`
 	} `json:"performers"`
+}
+
+// finding is what is wrong and on whose side, as statistics say it.
+type finding struct {
+	Kind          session.FindingKind `json:"kind"`
+	ParticipantID string              `json:"participant_id"`
+	LostRatio     float64             `json:"lost_ratio"`
 }
 
 // lines are all statistics so far.

@@ -111,16 +111,23 @@ func (n *badNetwork) join(t *testing.T, args ...string) {
 }
 
 // perform starts one of the performers, again if need be.
-func (n *badNetwork) perform(t *testing.T, i int, args ...string) {
+func (n *badNetwork) perform(t *testing.T, i int, args ...string) *performer {
 	t.Helper()
-	dir, host := t.TempDir(), n.hosts[i]
+	n.performers[i] = n.performAt(t, n.hosts[i], args...)
+	return n.performers[i]
+}
+
+// performAt starts a performer with the name of a host in it.
+func (n *badNetwork) performAt(t *testing.T, host *netns.Node, args ...string) *performer {
+	t.Helper()
+	dir := t.TempDir()
 	p := &performer{name: host.Name(), stats: filepath.Join(dir, "stats.ndjson"), heard: filepath.Join(dir, "heard.wav")}
 	all := append([]string{"headless", "--server", "https://" + n.server.Address().String(), "--ca", filepath.Join(n.dir, "cert.pem"), "--room", "demo",
 		"--name", p.name, "--input", "tone:440", "--stats", p.stats, "--output", "file:" + p.heard}, args...)
 	c := host.Command(filepath.Join(root, "bin/gasso"), all...)
 	c.Env = append(cleanEnviron(), "HOME="+dir)
 	p.process = launch(t, c)
-	n.performers[i] = p
+	return p
 }
 
 // hear waits until both have a second's packets more of each other than now.

@@ -110,6 +110,17 @@ func (w *window) centre(control string) (x, y string) {
 	return strconv.Itoa(found.X + found.W/2), strconv.Itoa(found.Y + found.H/2)
 }
 
+// shows tells whether a control is to be seen now.
+func (w *window) shows(control string) bool {
+	data, err := os.ReadFile(w.plan)
+	spots := map[string]any{}
+	if err != nil || json.Unmarshal(data, &spots) != nil {
+		return false
+	}
+	_, there := spots[control]
+	return there
+}
+
 func (w *window) click(control string) {
 	w.t.Helper()
 	x, y := w.centre(control)

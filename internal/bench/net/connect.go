@@ -76,12 +76,16 @@ func connectRows(r *report) error {
 		{"only tcp/443", netns.PortRestricted, netns.OnlyHTTPS},
 		{"symmetric NAT on both sides", netns.Symmetric, ""},
 	} {
-		for _, topology := range []string{"auto", "p2p"} {
-			name := fmt.Sprintf("%s, %s", c.name, topology)
-			if err := connect(r, name, uint64(i), c.nat, c.rules, topology); err != nil {
-				failed = append(failed, fmt.Errorf("%s: %w", name, err))
+		through := func(topology string) func(*report) error {
+			return func(r *report) error {
+				name := fmt.Sprintf("%s, %s", c.name, topology)
+				if err := connect(r, name, uint64(i), c.nat, c.rules, topology); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				return nil
 			}
 		}
+		failed = append(failed, r.together(through("auto"), through("p2p")))
 	}
 	return errors.Join(failed...)
 }

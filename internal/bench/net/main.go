@@ -25,27 +25,28 @@ import (
 type scenario struct {
 	name string
 	rows func(*report) error
+	with string // the scenario that is measured at the same time, since both mostly wait; the next one
 }
 
 // scenarios are all, in the order in which they are printed.
 var scenarios = []scenario{
-	{"connect", connectRows},
-	{"path", pathRows},
-	{"blackout", blackoutRows},
-	{"cable", cableRows},
-	{"program", programRows},
-	{"address", addressRows},
-	{"signaling", signalingRows},
-	{"kill", killRows},
-	{"drain", drainRows},
-	{"crash", crashRows},
-	{"uplink", uplinkRows},
-	{"receiver", receiverRows},
-	{"eight", eightRows},
-	{"wallclock", wallClockRows},
-	{"flood", floodRows},
-	{"idle", idleRows},
-	{"clock", clockRows}, // a table of its own in the end: last
+	{"connect", connectRows, ""},
+	{"path", pathRows, ""},
+	{"blackout", blackoutRows, ""},
+	{"cable", cableRows, ""},
+	{"program", programRows, ""},
+	{"address", addressRows, ""},
+	{"signaling", signalingRows, ""},
+	{"kill", killRows, ""},
+	{"drain", drainRows, ""},
+	{"crash", crashRows, ""},
+	{"uplink", uplinkRows, ""},
+	{"receiver", receiverRows, ""},
+	{"eight", eightRows, ""},
+	{"wallclock", wallClockRows, ""},
+	{"flood", floodRows, ""},
+	{"idle", idleRows, "clock"},
+	{"clock", clockRows, ""},
 }
 
 func main() {
@@ -81,19 +82,36 @@ func run(w io.Writer, only string) error {
 			return fmt.Errorf("there is no scenario %q; choose from %s", name, strings.Join(names(), ","))
 		}
 	}
-	r := &report{out: w, table: table.New(w, "the connection", "scenario", "figure"), long: os.Getenv("LONG") != ""}
+	r := &report{table: table.New(w, "the connection", "scenario", "figure"), long: os.Getenv("LONG") != ""}
 	var failed []error
+	var waiting []func(*report) error
 	for _, s := range scenarios {
 		if !slices.Contains(wanted, s.name) {
 			continue
 		}
-		if err := s.rows(r); errors.Is(err, netns.ErrRefused) {
-			r.table.NotMeasured([]string{s.name, "all"}, "", err.Error())
-		} else if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", s.name, err))
+		waiting = append(waiting, s.measure)
+		if s.with == "" || !slices.Contains(wanted, s.with) {
+			failed = append(failed, r.together(waiting...))
+			waiting = nil
 		}
 	}
+	for _, print := range r.last {
+		failed = append(failed, print(w))
+	}
 	return errors.Join(append(failed, r.table.Err())...)
+}
+
+// measure prints the rows of a scenario, or why there are none.
+func (s scenario) measure(r *report) error {
+	err := s.rows(r)
+	switch {
+	case errors.Is(err, netns.ErrRefused):
+		r.table.NotMeasured([]string{s.name, "all"}, "", err.Error())
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
 }
 
 func names() []string {

@@ -22,14 +22,17 @@ func blackoutRows(r *report) error {
 	if r.long {
 		spans = append(spans, 5*time.Minute)
 	}
-	var failed []error
+	var all []func(*report) error
 	for i, span := range spans {
-		name := fmt.Sprintf("blackout of %v", span)
-		if err := blackout(r, name, uint64(20+i), span); err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", name, err))
-		}
+		all = append(all, func(r *report) error {
+			name := fmt.Sprintf("blackout of %v", span)
+			if err := blackout(r, name, uint64(20+i), span); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
 	}
-	return errors.Join(failed...)
+	return r.together(all...)
 }
 
 func blackout(r *report, name string, seed uint64, span time.Duration) error {

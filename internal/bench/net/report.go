@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"gasso/internal/bench/table"
@@ -10,9 +12,25 @@ import (
 
 // report is where rows go.
 type report struct {
-	out   io.Writer // for tables of their own
 	table *table.Table
-	long  bool // LONG=1
+	long  bool                    // LONG=1
+	last  []func(io.Writer) error // tables of their own, to be printed in the end
+}
+
+// together measures what mostly waits at the same time and prints it in this order.
+func (r *report) together(all ...func(*report) error) error {
+	parts, failed := make([]*report, len(all)), make([]error, len(all))
+	var running sync.WaitGroup
+	for i, rows := range all {
+		parts[i] = &report{table: r.table.Aside(), long: r.long}
+		running.Go(func() { failed[i] = rows(parts[i]) })
+	}
+	running.Wait()
+	for _, p := range parts {
+		r.table.Take(p.table)
+		r.last = append(r.last, p.last...)
+	}
+	return errors.Join(failed...)
 }
 
 // figure is one figure of a scenario beside its goal.

@@ -3,6 +3,7 @@
 package table
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -20,6 +21,7 @@ type Table struct {
 	title   string
 	columns []string
 	begun   bool
+	aside   bool // without a heading
 	err     error
 }
 
@@ -45,17 +47,36 @@ func (t *Table) NotMeasured(cells []string, goal, why string) {
 	t.print(cells, goal, "", "not measured: "+why)
 }
 
+// Aside returns a table with the same columns whose rows wait for Take: of what is measured at the same time.
+func (t *Table) Aside() *Table {
+	return &Table{w: &bytes.Buffer{}, title: t.title, columns: t.columns, aside: true}
+}
+
+// Take prints the rows of a table that Aside made.
+func (t *Table) Take(aside *Table) {
+	if rows, ok := aside.w.(*bytes.Buffer); ok && rows.Len() > 0 {
+		t.begin()
+		t.write(rows.String())
+		rows.Reset()
+	}
+}
+
 // Err returns the first error of writing.
 func (t *Table) Err() error { return t.err }
 
-func (t *Table) print(cells []string, last ...string) {
-	if !t.begun {
-		t.begun = true
-		t.write("\n## " + t.title + "\n\n")
-		all := append(append([]string{}, t.columns...), "goal", "measured", "ok")
-		t.line(all)
-		t.write("|" + strings.Repeat("---|", len(all)) + "\n")
+func (t *Table) begin() {
+	if t.begun || t.aside {
+		return
 	}
+	t.begun = true
+	t.write("\n## " + t.title + "\n\n")
+	all := append(append([]string{}, t.columns...), "goal", "measured", "ok")
+	t.line(all)
+	t.write("|" + strings.Repeat("---|", len(all)) + "\n")
+}
+
+func (t *Table) print(cells []string, last ...string) {
+	t.begin()
 	row := make([]string, len(t.columns), len(t.columns)+len(last))
 	copy(row, cells)
 	t.line(append(row, last...))

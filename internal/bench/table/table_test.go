@@ -34,6 +34,25 @@ func TestTablePrintsHeadingOnceAndEachRow(t *testing.T) {
 	}
 }
 
+func TestRowsMeasuredBesideOthersComeWhereTheyAreTaken(t *testing.T) {
+	var out strings.Builder
+	x := New(&out, "delay", "case")
+	aside, empty := x.Aside(), x.Aside()
+	aside.Shown([]string{"second"}, "2")
+	x.Take(empty)
+	if out.Len() != 0 {
+		t.Errorf("without rows it printed %q", out.String())
+	}
+	x.Shown([]string{"first"}, "1")
+	x.Take(aside)
+	x.Take(aside)
+	x.Shown([]string{"third"}, "3")
+	want := "\n## delay\n\n| case | goal | measured | ok |\n|---|---|---|---|\n| first |  | 1 |  |\n| second |  | 2 |  |\n| third |  | 3 |  |\n"
+	if out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("no room") }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"gasso/internal/netsim"
@@ -26,6 +27,8 @@ type Node struct {
 
 	device   *os.File // nil behind a router
 	up, down *netsim.Path
+	seeUp    atomic.Pointer[func([]byte)]
+	seeDown  atomic.Pointer[func([]byte)]
 	router   *Node // nil when public
 	subnets  int   // given to hosts behind this router
 }

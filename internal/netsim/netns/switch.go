@@ -37,7 +37,10 @@ func (w *World) trip(p pair) *trip {
 	w.seed++
 	t = &trip{way: netsim.NewPath(w.seed), from: p.from, to: p.to}
 	t.write = func(packet []byte) { _, _ = t.to.device.Write(packet) }
-	t.leave = func(packet []byte) { t.to.down.Send(packet, t.write) }
+	t.leave = func(packet []byte) {
+		show(t.to.seeDown.Load(), packet)
+		t.to.down.Send(packet, t.write)
+	}
 	t.enter = func(packet []byte) { t.way.Send(packet, t.leave) }
 	w.trips[p] = t
 	return t
@@ -67,6 +70,7 @@ func (w *World) runSwitch(n *Node) {
 		if udp && (n.up.Conditions().UDPBlocked || receiver.down.Conditions().UDPBlocked || t.way.Conditions().UDPBlocked) {
 			continue
 		}
+		show(n.seeUp.Load(), packet)
 		n.up.Send(packet, t.enter)
 	}
 }

@@ -226,6 +226,9 @@ func (q quality) atLeast(samples int) quality {
 		}
 		q.mode = q.mode.longer()
 	}
+	if samples > safeFrameSamples {
+		q.long = samples
+	}
 	return q
 }
 

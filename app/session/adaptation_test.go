@@ -25,14 +25,19 @@ func TestTheLongerOfGovernorAndUplinkDecidesOnPackets(t *testing.T) {
 	for _, c := range []struct {
 		step, frame int
 		want        Mode
+		samples     int
 	}{
-		{stepNone, 0, ModeStudio}, {stepNone, 120, ModeStudio}, {stepNone, 240, ModeLive}, {stepNone, 480, ModeSafe},
-		{stepFrames, 120, ModeLive}, {stepFrames, 480, ModeSafe}, {stepFramesMore, 240, ModeSafe},
+		{stepNone, 0, ModeStudio, 120}, {stepNone, 120, ModeStudio, 120}, {stepNone, 240, ModeLive, 240}, {stepNone, 480, ModeSafe, 480},
+		{stepFrames, 120, ModeLive, 240}, {stepFrames, 480, ModeSafe, 480}, {stepFramesMore, 240, ModeSafe, 480},
+		{stepNone, 960, ModeSafe, 960}, {stepFramesMore, 960, ModeSafe, 960}, {stepNone, 0, ModeStudio, 120},
 	} {
 		m.lowered = c.step
 		m.follow(congestion.Decision{BitrateBPS: 40_000, FrameSamples: c.frame})
 		if got := m.packetMode(); got != c.want {
 			t.Errorf("governor at %d, uplink at %d samples: packets as in %s, want %s", c.step, c.frame, got, c.want)
+		}
+		if got, err := m.qualityLocked().samples(); err != nil || got != c.samples {
+			t.Errorf("governor at %d, uplink at %d samples: packets of %d (%v), want %d", c.step, c.frame, got, err, c.samples)
 		}
 		if got := m.askedUplink().FrameSamples; c.step == stepNone && got != 120 {
 			t.Errorf("the uplink is asked for packets of %d samples, which it lengthened itself", got)

@@ -37,6 +37,13 @@ type quality struct {
 	complexity    int
 	noise         bool // noise suppression
 	mode          Mode // whose packet length is used
+	long          int  // samples of packets that the uplink wants longer than any mode has them; 0: the mode's
+}
+
+// samples is the length of packets.
+func (q quality) samples() (int, error) {
+	own, err := frameSamples(q.mode)
+	return max(own, q.long), err
 }
 
 // lower is a quality after so many steps.

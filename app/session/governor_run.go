@@ -159,7 +159,7 @@ func (m *microphone) followLocked(before quality) {
 	switch {
 	case m.mic == nil:
 		return
-	case now.mode != before.mode:
+	case now.mode != before.mode || now.long != before.long:
 		m.endPublicationLocked()
 		return
 	}

@@ -90,12 +90,12 @@ func TestEachStepChangesOneThing(t *testing.T) {
 	q := everything(ModeStudio)
 	want := []quality{
 		q,
-		{3 * meterEvery, false, 10, true, ModeStudio},
-		{3 * meterEvery, false, 5, true, ModeStudio},
-		{3 * meterEvery, false, 2, true, ModeStudio},
-		{3 * meterEvery, false, 2, false, ModeStudio},
-		{3 * meterEvery, false, 2, false, ModeLive},
-		{3 * meterEvery, false, 2, false, ModeSafe},
+		{3 * meterEvery, false, 10, true, ModeStudio, 0},
+		{3 * meterEvery, false, 5, true, ModeStudio, 0},
+		{3 * meterEvery, false, 2, true, ModeStudio, 0},
+		{3 * meterEvery, false, 2, false, ModeStudio, 0},
+		{3 * meterEvery, false, 2, false, ModeLive, 0},
+		{3 * meterEvery, false, 2, false, ModeSafe, 0},
 	}
 	for step, w := range want {
 		if got := q.lower(step); got != w {

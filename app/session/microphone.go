@@ -166,7 +166,7 @@ func (m *microphone) startPublication(ctx context.Context) (*capture.Microphone,
 	if ctx.Err() != nil { // close follows that, or has been
 		return nil, nil, nil
 	}
-	samples, err := frameSamples(m.qualityLocked().mode)
+	samples, err := m.qualityLocked().samples()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -344,7 +344,7 @@ func (m *microphone) describe(self *Self) (problem string) {
 	}
 	if m.mic != nil {
 		self.Level = Level(m.mic.Level())
-		samples, _ := frameSamples(m.qualityLocked().mode)
+		samples, _ := m.qualityLocked().samples()
 		self.EncoderBitrate = m.encoderLocked(samples).BitrateBPS
 		stats := m.mic.Stats()
 		waited := m.source.Info().PeriodSamples + stats.ProcessingSamples + samples + m.mic.LookAheadSamples()

@@ -101,7 +101,7 @@ func TestSpareGivesWayFirst(t *testing.T) {
 
 func TestNothingIsSpareWhereLiveDoesNotFit(t *testing.T) {
 	s := simulate(1, voice, Config{})
-	s.uplink = bottleneck{bps: 90_000, queue: 100 * time.Millisecond}
+	s.uplink = bottleneck{bps: 60_000, queue: 100 * time.Millisecond}
 	s.run(t, 20*time.Second, nil)
 	if n := s.control.Spare(); n > 200 {
 		t.Errorf("%d bytes a second are spare", n)

@@ -4,7 +4,8 @@ import "time"
 
 const (
 	mostCopies   = 3
-	longestFrame = 480 // samples: apps send no longer packets
+	usualFrame   = 480 // samples: longer packets wait until direct paths rest
+	longestFrame = 960 // samples, which are sent where everything else was given up
 	sampleRate   = 48000
 	fullMargin   = 1.1  // of what everything needs
 	backMargin   = 1.15 // of what a better choice needs at least, before it is taken again
@@ -77,13 +78,16 @@ type policy struct {
 }
 
 // next is the choice that needs less, itself when there is none: longer packets first, since they cost
-// every path half of its headers; then one path after another.
+// every path half of its headers; then one path after another; then packets twice as long once more, whose
+// headers would take more than the sound of the only path left.
 func (c choice) next(mayRest bool) choice {
 	switch {
-	case c.frame < longestFrame:
+	case c.frame < usualFrame:
 		c.frame *= 2
 	case mayRest && c.direct > 0:
 		c.direct--
+	case c.frame < longestFrame:
+		c.frame *= 2
 	}
 	return c
 }
@@ -129,7 +133,7 @@ func (p *policy) choose(cfg *Config, paths []Path, asked Asked, budget float64, 
 	}
 	mayRest := asked.MayRest && server
 	floor, ceiling := bounds(cfg, asked)
-	best := choice{min(asked.FrameSamples, longestFrame), direct}
+	best := choice{min(asked.FrameSamples, usualFrame), direct}
 	d = Decision{BitrateBPS: ceiling, MaxCopies: mostCopies, FrameSamples: asked.FrameSamples, Direct: direct, Full: true}
 	d.needBPS = best.need(float64(ceiling), server)
 	last := best

@@ -49,7 +49,15 @@ type simulated struct {
 	pending  []arrival
 	copies   int
 	changes  int // of frame length and paths
+	beside   time.Time
 }
+
+// What a performer sends besides its packets while its uplink is short, as it was counted on the line of real
+// programs: feedback and reports on what it hears, connectivity checks, the clock, signaling; 21 kbit/s.
+const (
+	besideEvery = 37500 * time.Microsecond
+	besideBytes = 100
+)
 
 type arrival struct {
 	link   int
@@ -59,7 +67,7 @@ type arrival struct {
 
 func simulate(direct int, asked Asked, cfg Config) *simulated {
 	s := &simulated{
-		now: time.Unix(1_000_000, 0), control: NewController(cfg), asked: asked, random: rand.New(rand.NewPCG(1, 2)),
+		now: time.Unix(1_000_000, 0), beside: time.Unix(1_000_000, 0), control: NewController(cfg), asked: asked, random: rand.New(rand.NewPCG(1, 2)),
 		down: make([]bottleneck, direct+1), skew: 77 * time.Minute,
 		decision: Decision{BitrateBPS: asked.BitrateBPS, FrameSamples: asked.FrameSamples, Direct: direct},
 	}
@@ -78,6 +86,9 @@ func (s *simulated) run(t testing.TB, d time.Duration, each func()) {
 		for !packet.After(s.now) {
 			s.send()
 			packet = packet.Add(time.Duration(s.decision.FrameSamples) * time.Second / sampleRate)
+		}
+		for ; !s.beside.After(s.now); s.beside = s.beside.Add(besideEvery) {
+			s.uplink.pass(besideBytes, s.now)
 		}
 		s.arrive(t)
 		if s.now.Sub(tick) >= 100*time.Millisecond {

@@ -16,9 +16,9 @@ const MixID = "mix"
 const (
 	mixFrameSamples   = 240 // 5 ms, what the mixer gives
 	mixBitrateBPS     = 160_000
-	mixQueue          = 20  // frames
-	smallFrameSamples = 960 // 20 ms: of a packet for somebody short of downlink, which headers would fill
-	smallBitrateBPS   = 40_000
+	mixQueue          = 20   // frames
+	smallFrameSamples = 1920 // 40 ms: of a packet for somebody short of downlink, which headers would fill
+	smallBitrateBPS   = 32_000
 )
 
 // mixFeed encodes what one participant is to hear, everything but itself, and publishes it on its

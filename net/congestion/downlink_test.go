@@ -82,6 +82,11 @@ func TestAShortDownlinkIsToldFromOthersTroubles(t *testing.T) {
 				w.lost[sourceKey{o, true}], w.lost[sourceKey{o, false}] = 3, 3
 			}
 		}, LevelFull},
+		{"two bad lines one after the other", func(w *watched) {
+			for _, o := range []string{"a", "b"} {
+				w.lost[sourceKey{o, true}], w.lost[sourceKey{o, false}] = 6, 6
+			}
+		}, LevelFull},
 	} {
 		w := newWatched()
 		w.during(5*time.Second, false)

@@ -14,6 +14,7 @@ const (
 	fewPackets   = 1000             // a ratio is taken of at least so many
 	aim          = 0.001            // residual loss that is let be
 	worthACopy   = 0.004            // residual loss of a packet's whole way for which one copy more is sent
+	stay         = 0.6              // times that, for which a copy that is sent stays
 	worthAStep   = 0.1              // of the lost packets repaired by one packet more of distance
 	chanceRuns   = 1.5              // times the runs that losses apart from each other would have
 	longestKnown = 6                // packets in a run that reports tell apart
@@ -167,7 +168,7 @@ func (c *Controller) plan(r, runs *Report, most int) (depth, spread int) {
 		return 0, 0
 	}
 	depth = 1
-	for depth < most && math.Pow(loss, float64(depth+1)) > c.worth {
+	for depth < most && math.Pow(loss, float64(depth+1)) > c.worthOf(depth+1) {
 		depth++
 	}
 	expected := float64(max(runs.Expected, fewPackets))
@@ -182,6 +183,15 @@ func (c *Controller) plan(r, runs *Report, most int) (depth, spread int) {
 		depth, spread = most, min(spread+1, longestKnown)
 	}
 	return depth, spread
+}
+
+// worthOf is the residual loss for which so many copies are sent: less where they are, since loss that lies
+// about a bound would have them come and go.
+func (c *Controller) worthOf(depth int) float64 {
+	if depth <= c.depth {
+		return stay * c.worth
+	}
+	return c.worth
 }
 
 // longerThan counts the runs of more losses than a distance: each has a packet more that one packet more

@@ -87,8 +87,21 @@ func eight(r *report, name string, seed uint64, topology signaling.Topology) err
 	}
 	r.print(name, busy, percent("concealed, all senders", most, all), percent("concealed, the worst sender", most, worst))
 	last := some[len(some)-1]
+	r.table.Shown([]string{name, "mean delay of the buffers"}, fmt.Sprintf("%.1f ms", meanDelay(some)))
 	r.table.Shown([]string{name, "CPU of the full engine"}, fmt.Sprintf("%.0f %% of a core, machine %.0f %% busy", last.CPUPercent, busy))
 	return nil
+}
+
+// meanDelay is the time from the fastest packets' arrival to the sound, of all senders, in ms.
+func meanDelay(lines []stats) float64 {
+	sum, n := 0.0, 0
+	for _, line := range lines {
+		for _, h := range line.Performers {
+			sum += h.CurrentDelayMS
+			n++
+		}
+	}
+	return sum / float64(max(n, 1))
 }
 
 // shares returns how much was concealed of what was played between the first line and the last: of all

@@ -318,6 +318,7 @@ type statsLine struct {
 	MemoryBytes   float64                  `json:"memory_bytes"`
 	PeakDB        float64                  `json:"peak_db"`
 	Publications  []session.PublicationSum `json:"publications"`
+	LimitedBy     session.Limit            `json:"limited_by"` // of what is sent
 	Receiving     session.Receives         `json:"receiving"`
 	Findings      []finding                `json:"findings"`
 	Performers    []struct {

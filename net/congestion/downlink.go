@@ -16,7 +16,7 @@ const (
 const (
 	downQueue    = 20 * time.Millisecond
 	downLoss     = 0.15 // copies make up for less, as two bad lines one after the other lose
-	downFew      = 4 // packets of a source in one look
+	downFew      = 4    // packets of a source in one look
 	downMost     = 0.7
 	downPatience = time.Second            // of suffering before the first step
 	downSettles  = 2 * time.Second        // until a step shows its effect

@@ -181,9 +181,13 @@ func runHeadless(ctx context.Context, o headlessOptions, out io.Writer, log *slo
 	if err != nil {
 		return err
 	}
-	s, err := session.New(cfg)
+	stats, err := o.openStats()
 	if err != nil {
 		return err
+	}
+	s, err := session.New(cfg)
+	if err != nil {
+		return errors.Join(err, stats.Close())
 	}
 	s.SetMonitor(hears, gainDB)
 	if o.duration > 0 {
@@ -196,23 +200,32 @@ func runHeadless(ctx context.Context, o headlessOptions, out io.Writer, log *slo
 	watchCtx, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { ended <- s.Run(ctx) }()
 	watched := make(chan error, 1)
-	go func() { watched <- watch(watchCtx, s, o, out) }()
+	go func() { watched <- watch(watchCtx, s, o, out, stats) }()
 	err = <-ended
 	stopWatching()
-	return errors.Join(err, <-watched)
+	return errors.Join(err, <-watched, stats.Close())
 }
 
-// watch says what happens, writes statistics and starts the broadcast.
-func watch(ctx context.Context, s *session.Session, o headlessOptions, out io.Writer) error {
-	stats := io.Discard
-	if o.stats != "" {
-		f, err := os.Create(o.stats)
-		if err != nil {
-			return fmt.Errorf("open statistics file: %w", err)
-		}
-		defer f.Close()
-		stats = f
+// openStats makes the file of --stats, so that one that cannot be made is known before anybody joins.
+func (o headlessOptions) openStats() (io.WriteCloser, error) {
+	if o.stats == "" {
+		return discard{io.Discard}, nil
 	}
+	f, err := os.Create(o.stats)
+	if err != nil {
+		return nil, fmt.Errorf("--stats: the file cannot be made; check its path: %w", err)
+	}
+	return f, nil
+}
+
+// discard keeps nothing.
+type discard struct{ io.Writer }
+
+// Close implements io.Closer.
+func (discard) Close() error { return nil }
+
+// watch says what happens, writes statistics and starts the broadcast.
+func watch(ctx context.Context, s *session.Session, o headlessOptions, out, stats io.Writer) error {
 	lines := session.NewStatsWriter(stats)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

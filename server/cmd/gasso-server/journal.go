@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -27,7 +28,7 @@ func journalCommand() *cobra.Command {
 			c.Use, c.Short = "verify", "Read all that is kept, print sums, and fail where a file is damaged"
 		}
 		c.RunE = func(c *cobra.Command, _ []string) error {
-			return printJournal(c.OutOrStdout(), filepath.Join(folder, server.JournalFolder), room, verify, asJSON)
+			return printJournal(c.OutOrStdout(), folder, room, verify, asJSON)
 		}
 		addFolder(c, &folder)
 		c.Flags().StringVar(&room, "room", "", "only this room")
@@ -50,10 +51,14 @@ type journalLine struct {
 	SHA256       string   `json:"sha256"`
 }
 
-func printJournal(to io.Writer, dir, room string, verify, asJSON bool) error {
-	names, err := journal.Names(dir)
+func printJournal(to io.Writer, folder, room string, verify, asJSON bool) error {
+	dir := filepath.Join(folder, server.JournalFolder)
+	names, err := kept(dir, room)
 	if err != nil {
 		return err
+	}
+	if len(names) == 0 {
+		return nothingKept(folder, room)
 	}
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	if !asJSON {
@@ -61,9 +66,6 @@ func printJournal(to io.Writer, dir, room string, verify, asJSON bool) error {
 	}
 	problems := []error{}
 	for _, name := range names {
-		if room != "" && !strings.HasPrefix(name, room+"/") {
-			continue
-		}
 		s, err := journal.Summarize(dir, name)
 		if err != nil {
 			problems = append(problems, err)
@@ -92,6 +94,23 @@ func printJournal(to io.Writer, dir, room string, verify, asJSON bool) error {
 		return nil
 	}
 	return errors.Join(problems...)
+}
+
+// kept are the files of a room, or of all.
+func kept(dir, room string) ([]string, error) {
+	names, err := journal.Names(dir)
+	if room == "" || err != nil {
+		return names, err
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, room+"/") }), nil
+}
+
+// nothingKept says so: a check of nothing must not look like one that went well.
+func nothingKept(folder, room string) error {
+	if room != "" {
+		return fmt.Errorf("the journal in %s holds nothing of the room %s: gasso-server journal list --data %s shows what it holds", folder, room, folder)
+	}
+	return fmt.Errorf("there is no journal in %s: give the --data of the server, whose journal.mode says what it keeps", folder)
 }
 
 func header(verify bool) string {

@@ -58,6 +58,12 @@ func TestJournalIsListedAndVerified(t *testing.T) {
 		t.Errorf("%v %+v\n%s", err, line, out)
 	}
 
+	for _, args := range [][]string{{"verify", "--data", t.TempDir()}, {"list", "--data", t.TempDir()}, {"verify", "--data", folder, "--room", "nobody"}} {
+		if out, err = runJournal(args...); err == nil || out != "" || !strings.Contains(err.Error(), "--data") {
+			t.Errorf("%v finds nothing: %v\n%s", args, err, out)
+		}
+	}
+
 	file := filepath.Join(folder, server.JournalFolder, "band/p1/0100000000000000.journal")
 	content, err := os.ReadFile(file)
 	if err != nil {

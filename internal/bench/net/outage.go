@@ -233,6 +233,8 @@ func pathRows(r *report) error {
 
 // pathDies has two performers with public addresses; the path over the server takes the difference longer.
 // Forwarding comes on top: the difference that counts is the one that the receiver sees, of the fastest packets.
+// Where the mode's budget lets some packets be late at any time, what was concealed in as long a time before is
+// no doing of the path's end.
 func pathDies(r *report, name string, seed uint64, mode string, direct bool, difference time.Duration, free bool) error {
 	const span = 5 * time.Second
 	g, err := newRig(seed)
@@ -282,7 +284,13 @@ func pathDies(r *report, name string, seed uint64, mode string, direct bool, dif
 		}
 		f := figure{name: fmt.Sprintf("%s conceals of %s", p.name, performerNames[1-i]), goal: "0 ms", measured: inMS(extra) + " ms", ok: extra <= 0}
 		if most := time.Duration(h.PathDifferenceMS * float64(time.Millisecond)); !free {
-			f.goal, f.ok = "<= "+inMS(most)+" ms, the paths' difference", extra <= most
+			usual, err := p.concealed(performerNames[1-i], dead.Add(-span), span)
+			if err != nil {
+				return err
+			}
+			f.goal, f.ok = "<= "+inMS(most)+" ms, the paths' difference", extra-usual <= most
+			f.name += " beyond the usual"
+			f.measured = fmt.Sprintf("%s ms (%s less %s of the %v before)", inMS(extra-usual), inMS(extra), inMS(usual), span)
 		}
 		r.print(name, g.busy(), f)
 	}

@@ -324,7 +324,10 @@ func TestPictures(t *testing.T) {
 				t.Errorf("the page in %s, %s: language %q, wider than the screen %t, %s %v", locale, size.name, report.Language, report.Wide, report.Error, report.Problems)
 			}
 		}
-		display.screenshot("stage-" + lang) // by now the meters and the broadcast are under way
+		if os.Getenv("GASSO_SCREENSHOTS") != "" { // by now the meters and the broadcast are under way
+			eventually(t, time.Minute, "the computer rests from the browser", func() bool { return !w.shows("banner") })
+			display.screenshot("stage-" + lang)
+		}
 		w.stop()
 	}
 }

@@ -125,6 +125,7 @@ func (s *Session) adaptUplink(now time.Time) {
 	a.applyLocked(publisher, server, direct, d)
 	a.mu.Unlock()
 	s.microphone.follow(d)
+	s.clockwork.sparing.Store(d.Limited || a.mixing.Load())
 	if d.Limited != before.Limited || d.FrameSamples != before.FrameSamples || d.Direct != before.Direct {
 		s.log.Info("sending follows the uplink", "limited", d.Limited, "whose", d.Whose, "uplink_bps", d.UplinkBPS,
 			"bitrate_bps", d.BitrateBPS, "frame_samples", d.FrameSamples, "direct_paths", d.Direct, "most_copies", d.MaxCopies)

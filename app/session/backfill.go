@@ -17,6 +17,7 @@ const (
 	pathLook      = 100 * time.Millisecond // between two looks whether anything reaches it
 	pathSilent    = 1500 * time.Millisecond
 	backfillQueue = 8 << 10 // bytes on the channel; more would only wait there
+	backfillAhead = 8       // what is spare in an eighth of a second may be there, too: an uplink that shrinks is full of what is
 )
 
 // backfillChannel is what the sender needs of a data channel.
@@ -153,7 +154,8 @@ func (b *backfilling) send(spare int, now time.Time) (sent int) {
 	if channel == nil || b.cut {
 		return 0
 	}
-	for channel.Buffered() < backfillQueue {
+	most := min(backfillQueue, max(1, spare/backfillAhead))
+	for channel.Buffered() < most {
 		if len(b.pending) == 0 {
 			message, ok := b.sender.Next(spare, now)
 			if !ok {

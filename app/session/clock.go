@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gasso/net/clocksync"
@@ -15,6 +16,7 @@ const (
 	firstPingGap = 25 * time.Millisecond
 	pingGap      = 250 * time.Millisecond // four times as many find a round trip without queues twice as near
 	signalGap    = time.Second
+	sparingGap   = time.Second      // a ping, its answer and what the channel says to both are four packets
 	pingForgets  = 10 * time.Second // an answer that late says nothing
 )
 
@@ -27,6 +29,7 @@ type clockwork struct {
 	estimator *clocksync.Estimator
 	ready     chan struct{} // closed when room time is known for the first time
 	hurry     chan struct{} // one slot: there is a new way to the server, or a new server
+	sparing   atomic.Bool   // the own network is short
 
 	mu      sync.Mutex // guards what follows, and Add of the estimator
 	lastID  int64
@@ -74,14 +77,11 @@ func (c *clockwork) hasten() {
 }
 
 // run asks until ctx ends: in quick succession whenever there is something new, then four times a second,
-// or once in signaling.
+// or once in signaling and where the network is short.
 func (c *clockwork) run(ctx context.Context, signal func(signaling.Message) error) {
 	quick := firstPings
 	for {
-		gap := signalGap
-		if c.ask(time.Now(), signal) {
-			gap = pingGap
-		}
+		gap := c.gap(c.ask(time.Now(), signal))
 		if quick > 0 {
 			quick--
 			gap = firstPingGap
@@ -97,6 +97,17 @@ func (c *clockwork) run(ctx context.Context, signal func(signaling.Message) erro
 		}
 		timer.Stop()
 	}
+}
+
+// gap is the time between two pings.
+func (c *clockwork) gap(onChannel bool) time.Duration {
+	switch {
+	case !onChannel:
+		return signalGap
+	case c.sparing.Load():
+		return sparingGap
+	}
+	return pingGap
 }
 
 // ask sends one ping the best way there is, and tells whether that was the data channel.

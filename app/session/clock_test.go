@@ -109,3 +109,16 @@ func wallJump(t *testing.T, at time.Time, by time.Duration) time.Time {
 	}
 	return jumped
 }
+
+func TestRoomTimeIsAskedForLessOftenWhereTheNetworkIsShort(t *testing.T) {
+	c := newClockwork(clocksync.New())
+	for _, w := range []struct {
+		onChannel, short bool
+		want             time.Duration
+	}{{true, false, pingGap}, {true, true, sparingGap}, {false, false, signalGap}, {false, true, signalGap}} {
+		c.sparing.Store(w.short)
+		if got := c.gap(w.onChannel); got != w.want {
+			t.Errorf("on the channel %v, short %v: %v, want %v", w.onChannel, w.short, got, w.want)
+		}
+	}
+}

@@ -9,7 +9,7 @@ import (
 
 const (
 	sendBytes       = 8 << 10                 // a message of packets has at most so many,
-	sendLeast       = 1100                    // and grows to that even when less may be sent: one datagram
+	sendLeast       = 300                     // and grows to that even when less may be sent: as much as live packets have room beside
 	sendBurst       = 100 * time.Millisecond  // what was not used of the spare uplink may be used so much later
 	tellEvery       = time.Second             // holdings are looked at
 	tellGrowth      = 5 * time.Second         // a holding that only grows is told again

@@ -30,6 +30,8 @@ func (c *Controller) Spare() int {
 	switch {
 	case c.now.IsZero() || c.acked == 0:
 		return 0
+	case c.queue > queueSmall: // a limit may come of it, and what is under way then is in the way
+		return 0
 	case c.limited() && (c.queue > spareQueue || c.rate < spareAbove*c.least):
 		return 0
 	case c.limited():

@@ -110,6 +110,45 @@ func TestLossIsRepairedThroughPion(t *testing.T) {
 	t.Logf("counters %+v, sender %+v", c, p.Counters(a.link))
 }
 
+// A side that plays nothing asks for what is missing as soon as it should have come, where that is of use.
+func TestGapsAreAskedForThroughPion(t *testing.T) {
+	for _, ofUse := range []bool{true, false} {
+		a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+		p := NewPublisher("anna")
+		mustAttach(t, p, a.link)
+		if err := a.link.Negotiate(); err != nil {
+			t.Fatal(err)
+		}
+		connected(t, a, b)
+		eventually(t, "negotiated track", func() bool { return len(p.bound.Load().tracks) == 1 })
+		p.LimitCopies(a.link, 0)
+		track := p.bound.Load().tracks[0]
+		track.stream = &lossy{TrackLocalWriter: track.stream}
+		stop := flow(p, 9)
+		eventually(t, "packets", func() bool { return b.count("anna") > 10 })
+		b.mu.Lock()
+		sub := b.subs[0]
+		b.mu.Unlock()
+		sub.AskForGaps(func() bool { return ofUse })
+		begun := b.count("anna") + 2
+		eventually(t, "packets", func() bool { return b.count("anna") > begun+400 })
+		got := b.packets("anna")[begun:]
+		p.LimitCopies(a.link, copiesOfApps)
+		eventually(t, "copies, since what is asked for comes late", func() bool { return p.Counters(a.link).RedundantDepth > 0 })
+		stop()
+		first, last := got[0].Number, got[0].Number
+		for _, pk := range got {
+			first, last = min(first, pk.Number), max(last, pk.Number)
+		}
+		expected, resent := int(last-first)+1, p.Counters(a.link).Resent
+		missing := expected - len(got)
+		t.Logf("of use %v: %d of %d missing, %d sent again", ofUse, missing, expected, resent)
+		if ofUse && missing > expected/40 || !ofUse && (resent > 0 || missing < expected/20) {
+			t.Errorf("of use %v: %d of %d missing, %d sent again", ofUse, missing, expected, resent)
+		}
+	}
+}
+
 // A browser's Opus differs from ours in its parameters, its RED does not: pion keeps Opus only where the
 // parameters do not contradict each other.
 func TestOpusStaysBesideRED(t *testing.T) {

@@ -32,6 +32,8 @@ type reception struct {
 	header   rtp.Header
 	packet   packet.Packet
 	received redundancy.Receiver
+	gaps     redundancy.Gaps
+	fetched  uint32 // packets that came because gaps were asked for
 	reported time.Time
 	missed   int64  // what the residual was at the last report
 	missing  uint32 // of it since this track began
@@ -90,9 +92,24 @@ func (r *reception) takeOne(copied bool, arrival time.Time) {
 	if !r.received.Take(r.packet.Generation, r.packet.Number, copied) {
 		return
 	}
+	r.ask(r.packet.Generation, r.packet.Number)
 	defer r.recoverDelivery()
 	r.deliver(&r.packet, arrival)
 	r.delivered.Add(1)
+}
+
+// ask asks for what is missing before a fresh packet, where that was wished.
+func (r *reception) ask(generation uint8, number int64) {
+	asking := r.asking.Load()
+	if asking == nil {
+		return
+	}
+	if r.header.Marker {
+		r.fetched++
+	}
+	if missing := r.gaps.Look(&r.received, generation, number, r.header.Marker); len(missing) > 0 && (*asking)() {
+		r.Request(generation, missing)
+	}
 }
 
 // recoverDelivery is deferred around what a packet leads to: one bad packet does not end the process.
@@ -111,6 +128,7 @@ func (r *reception) report(now time.Time) {
 	r.reported = now
 	r.repaired.Store(r.received.Repaired())
 	totals := r.received.Totals()
+	totals.Missing += r.fetched // too late for some who play it: copies are to make that rare
 	r.expected.Store(int64(totals.Expected))
 	r.lost.Store(int64(totals.RawLost))
 	if residual := r.residual.Load(); residual != nil {
@@ -133,6 +151,11 @@ func (r *reception) report(now time.Time) {
 // moment, in place of what did not come on this link: another path may have brought it. The function
 // is called four times a second by the goroutine of Run.
 func (s *Subscriber) SetResidual(missing func() int64) { s.residual.Store(&missing) }
+
+// AskForGaps has packets that are missing on this link asked for once, as soon as they should have come, for a
+// side that plays nothing and so does not know itself what it misses. The function tells, for each gap, whether
+// that is of use; it is called by the goroutine of Run.
+func (s *Subscriber) AskForGaps(ofUse func() bool) { s.asking.Store(&ofUse) }
 
 // Request asks the sender for packets of one publication once more, in ascending order, at most 8 times
 // 17 of them. It never blocks, and the sender need not comply.

@@ -26,6 +26,7 @@ type Subscriber struct {
 	expected, lost atomic.Int64 // on this link, before any repair
 
 	residual atomic.Pointer[func() int64]
+	asking   atomic.Pointer[func() bool]
 	heard    atomic.Pointer[heardReport]
 	sparing  *sparing         // of the link; nil without one
 	feedback chan rtcp.Packet // what finds it full is dropped: the next says it again

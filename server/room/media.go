@@ -19,6 +19,8 @@ import (
 const (
 	startOverSeconds = 3
 	startOverBurst   = 5
+
+	longestAsk = 50 * time.Millisecond // of a round trip: live buffers hold about that
 )
 
 // Track is the way of one participant's packets through the server.
@@ -138,6 +140,9 @@ func (r *Room) openLink(p *participant) {
 	}
 }
 
+// isShort tells whether a packet that is asked for again comes while those who play it may still wait for it.
+func isShort(rtt time.Duration) bool { return rtt > 0 && rtt <= longestAsk }
+
 // runSubscriber delivers one of the participant's tracks until it ends. A second one waits for the
 // first to end.
 func (r *Room) runSubscriber(p *participant, s *peer.Subscriber) {
@@ -148,6 +153,10 @@ func (r *Room) runSubscriber(p *participant, s *peer.Subscriber) {
 	p.track.reading.Lock()
 	defer p.track.reading.Unlock()
 	p.track.source.Store(s)
+	s.AskForGaps(func() bool {
+		link := p.currentLink()
+		return link != nil && isShort(link.LastStats().RTT)
+	})
 	r.guarded(func() {
 		if err := s.Run(p.track.deliver, r.cfg.Clock.Sample); err != nil {
 			r.log.Debug("track ended", "participant", p.id, "error", err)

@@ -66,8 +66,12 @@ func uplink(r *report, name string, seed uint64, queue time.Duration, args []str
 	h.hosts[1].SetUp(line(narrow, queue))
 	time.Sleep(3 * time.Second)
 	from, _ := h.hosts[1].Counters()
+	kinds := newTraffic(h.node.Address())
+	h.hosts[1].WatchUp(kinds.see)
 	begun := time.Now()
 	busy := table.Busy(12 * time.Second)
+	passing := kinds.describe(time.Since(begun))
+	h.hosts[1].WatchUp(nil)
 	to, _ := h.hosts[1].Counters()
 	lost := float64(to.Lost-from.Lost) / float64(max(1, to.Packets-from.Packets))
 	slow, err := sender.bitrate(begun.Add(9*time.Second), time.Now())
@@ -91,6 +95,7 @@ func uplink(r *report, name string, seed uint64, queue time.Duration, args []str
 		percent("concealed by the other one, 3 s to 15 s after", mostConcealed, concealed),
 		atMost(fmt.Sprintf("bitrate back to 95 %% of %.0f kbit/s", before/1e3), goal, back))
 	r.table.Shown([]string{name, "bitrate while narrow"}, fmt.Sprintf("%.0f kbit/s", slow/1e3))
+	r.table.Shown([]string{name, "sent up the line, 3 s to 15 s after"}, passing)
 	return nil
 }
 
@@ -129,12 +134,16 @@ func receiverRows(r *report) error {
 	begun = time.Now()
 	time.Sleep(span / 4)
 	_, lineFrom := limited.node.Counters()
+	kinds, watched := newTraffic(g.node.Address()), time.Now()
+	limited.node.WatchDown(kinds.see)
 	busy := table.Busy(span - span/4 - span/8)
 	after, err := g.flow(all[0], span/8)
 	if err != nil {
 		return err
 	}
 	_, lineTo := limited.node.Counters()
+	passing := kinds.describe(time.Since(watched))
+	limited.node.WatchDown(nil)
 	is, err := arrived(all[1:3], begun, time.Now())
 	if err != nil {
 		return err
@@ -155,6 +164,7 @@ func receiverRows(r *report) error {
 	}
 	r.table.Shown([]string{name, "sent down to the limited one, 10 s to 40 s after"}, fmt.Sprintf("%.0f kbit/s, %.1f %% of the packets lost",
 		8*float64(lineTo.Bytes-lineFrom.Bytes)/(span-span/4).Seconds()/1e3, 100*float64(lineTo.Lost-lineFrom.Lost)/float64(max(1, lineTo.Packets-lineFrom.Packets))))
+	r.table.Shown([]string{name, "of these"}, passing)
 	return limitedRows(r, name, busy, limited, begun.Add(span/4))
 }
 

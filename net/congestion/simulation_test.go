@@ -53,7 +53,8 @@ type simulated struct {
 }
 
 // What a performer sends besides its packets while its uplink is short, as it was counted on the line of real
-// programs: feedback and reports on what it hears, connectivity checks, the clock, signaling; 21 kbit/s.
+// programs: feedback and reports on what it hears, connectivity checks, the clock, signaling; 21 kbit/s, of which
+// asking for room time less often saves some.
 const (
 	besideEvery = 37500 * time.Microsecond
 	besideBytes = 100

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"gasso/internal/bench/table"
@@ -273,19 +274,12 @@ func (r *rig) flow(p *performer, span time.Duration) (f flow, err error) {
 }
 
 // worst returns the greatest share of another one's sound that was concealed in 5 s of a span.
-func (p *performer) worst(of string, from, to time.Time) (share float64, err error) {
-	some, err := p.between(from, to)
+func (p *performer) worst(of string, from, to time.Time) (float64, error) {
+	shares, err := p.shares(of, from, to)
 	if err != nil {
 		return 0, err
 	}
-	for _, s := range some {
-		h, there := s.of(of)
-		if !there {
-			return 1, nil
-		}
-		share = max(share, h.ConcealedRatio)
-	}
-	return share, nil
+	return slices.Max(shares), nil
 }
 
 // heardWindow is what a line's share of concealed sound speaks of.
@@ -293,16 +287,30 @@ const heardWindow = 5 * time.Second
 
 // usual returns the share of another one's sound that was concealed, the mean of a span's lines.
 func (p *performer) usual(of string, from, to time.Time) (share float64, err error) {
+	shares, err := p.shares(of, from, to)
+	for _, s := range shares {
+		share += s / float64(len(shares))
+	}
+	return share, err
+}
+
+// shares returns what each line of a span says was concealed of another one's sound; all of it where none
+// was played since the line before.
+func (p *performer) shares(of string, from, to time.Time) (shares []float64, err error) {
 	some, err := p.between(from, to)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for _, s := range some {
+	var before heard
+	var receiving string
+	for i, s := range some {
 		h, there := s.of(of)
-		if !there {
-			return 1, nil
+		share := h.ConcealedRatio
+		if !there || i > 0 && s.Receiving == receiving && h.PlayedMS <= before.PlayedMS {
+			share = 1
 		}
-		share += h.ConcealedRatio / float64(len(some))
+		shares = append(shares, share)
+		before, receiving = h, s.Receiving
 	}
-	return share, nil
+	return shares, nil
 }

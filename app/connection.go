@@ -22,7 +22,7 @@ type connectionOptions struct {
 
 func (o *connectionOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.ca, "ca", "", "trust the certificate authorities in this `FILE` (PEM), too, for a server with a certificate of its own")
-	f.IntVar(&o.bitrateMin, "bitrate-min", 0, "bit/s that the encoder never goes below, 6000 to 510000; 0 is 24000 for speech and 64000 for music, or less where the uplink carries no more")
+	f.IntVar(&o.bitrateMin, "bitrate-min", 0, "bit/s below which a narrow uplink never takes the encoder, 6000 to 510000; 0 is 24000 for speech and 64000 for music, or less where the uplink carries no more")
 	f.IntVar(&o.bitrateMax, "bitrate-max", 0, "bit/s that the encoder never goes above, 6000 to 510000; 0 sets no bound")
 	f.StringVar(&o.ice, "ice", string(peer.WaysAuto), "ways to the others: auto (all) | relay (through relays only) | tcp (nothing over UDP), to find out what a network lets through")
 }

@@ -54,7 +54,7 @@ type fileSource struct {
 func openFileSource(cfg Config) (*fileSource, error) {
 	reader, err := wav.Open(cfg.Spec.Path)
 	if err != nil {
-		return nil, fmt.Errorf("open input: %w", err)
+		return nil, fmt.Errorf("open input: %w; check the path after \"file:\", it takes WAV", err)
 	}
 	s := &fileSource{
 		reader: reader,

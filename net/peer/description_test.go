@@ -72,13 +72,7 @@ func FuzzCheckDescription(f *testing.F) {
 }
 
 func TestBadSignalsLeaveTheLinkAsItWas(t *testing.T) {
-	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-	p := NewPublisher("anna")
-	mustAttach(t, p, a.link)
-	if err := a.link.Negotiate(); err != nil {
-		t.Fatal(err)
-	}
-	connected(t, a, b)
+	a, b, p := publishing(t)
 	id := a.link.ID()
 	offer := func(link, sdp string) *signaling.Signal {
 		return &signaling.Signal{Link: link, Description: &signaling.Description{Type: "offer", SDP: sdp}}

@@ -80,13 +80,7 @@ func TestTwoLinksExchangePacketsWithTheirIdentity(t *testing.T) {
 }
 
 func TestNewPublicationStartsAgainOnTheSameTrack(t *testing.T) {
-	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-	p := NewPublisher("anna")
-	mustAttach(t, p, a.link)
-	if err := a.link.Negotiate(); err != nil {
-		t.Fatal(err)
-	}
-	connected(t, a, b)
+	a, b, p := publishing(t)
 	eventually(t, "way to the other side", func() bool { return p.Write(makePacket(1, 0)) == nil && p.Counters(a.link).Sent == 1 })
 	eventually(t, "first packet", func() bool { return b.count("anna") == 1 })
 	const far = 5 << 16 // beyond what the sequence number holds
@@ -199,13 +193,7 @@ func TestAnswererChangesItsPublisher(t *testing.T) {
 func TestRestartFindsNewCredentialsWhileMediaFlows(t *testing.T) {
 	for _, side := range []string{"offerer", "answerer"} {
 		t.Run(side, func(t *testing.T) {
-			a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-			p := NewPublisher("anna")
-			mustAttach(t, p, a.link)
-			if err := a.link.Negotiate(); err != nil {
-				t.Fatal(err)
-			}
-			connected(t, a, b)
+			a, b, p := publishing(t)
 			stop := flow(p, 1)
 			defer stop()
 			eventually(t, "packets", func() bool { return b.count("anna") > 10 })
@@ -279,13 +267,7 @@ func TestAnswererAsksForTheFirstOffer(t *testing.T) {
 }
 
 func TestEndOfTheOtherSideIsToldAtOnce(t *testing.T) {
-	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-	p := NewPublisher("anna")
-	mustAttach(t, p, a.link)
-	if err := a.link.Negotiate(); err != nil {
-		t.Fatal(err)
-	}
-	connected(t, a, b)
+	a, b, p := publishing(t)
 	stop := flow(p, 1)
 	defer stop()
 	eventually(t, "packets", func() bool { return b.count("anna") > 5 })

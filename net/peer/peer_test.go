@@ -188,6 +188,19 @@ func mustAttach(t *testing.T, p *Publisher, l *Link) {
 	}
 }
 
+// publishing is a connection over which a publisher of a sends to b.
+func publishing(t *testing.T) (a, b *side, p *Publisher) {
+	t.Helper()
+	a, b = connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
+	p = NewPublisher("anna")
+	mustAttach(t, p, a.link)
+	if err := a.link.Negotiate(); err != nil {
+		t.Fatal(err)
+	}
+	connected(t, a, b)
+	return a, b, p
+}
+
 // flow writes packets of one publisher every 5 ms from a goroutine until stop.
 func flow(p *Publisher, generation uint8) (stop func() int64) {
 	quit, done := make(chan struct{}), make(chan int64)

@@ -74,13 +74,7 @@ func (l *lossy) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
 
 // The reports of a receiver that loses packets bring it copies, until nothing is missing any more.
 func TestLossIsRepairedThroughPion(t *testing.T) {
-	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-	p := NewPublisher("anna")
-	mustAttach(t, p, a.link)
-	if err := a.link.Negotiate(); err != nil {
-		t.Fatal(err)
-	}
-	connected(t, a, b)
+	a, b, p := publishing(t)
 	eventually(t, "negotiated track", func() bool { return len(p.bound.Load().tracks) == 1 })
 	track := p.bound.Load().tracks[0]
 	track.stream = &lossy{TrackLocalWriter: track.stream}
@@ -113,13 +107,7 @@ func TestLossIsRepairedThroughPion(t *testing.T) {
 // A side that plays nothing asks for what is missing as soon as it should have come, where that is of use.
 func TestGapsAreAskedForThroughPion(t *testing.T) {
 	for _, ofUse := range []bool{true, false} {
-		a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-		p := NewPublisher("anna")
-		mustAttach(t, p, a.link)
-		if err := a.link.Negotiate(); err != nil {
-			t.Fatal(err)
-		}
-		connected(t, a, b)
+		a, b, p := publishing(t)
 		eventually(t, "negotiated track", func() bool { return len(p.bound.Load().tracks) == 1 })
 		p.LimitCopies(a.link, 0)
 		track := p.bound.Load().tracks[0]

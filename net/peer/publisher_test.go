@@ -91,13 +91,7 @@ func TestWriteAllocatesNothing(t *testing.T) {
 // The whole way through pion's SRTP, ICE and the socket. The receiver lives in the same process and
 // allocates too, so the least of many short runs is taken.
 func TestWriteThroughPionAllocatesNothing(t *testing.T) {
-	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-	p := NewPublisher("anna")
-	mustAttach(t, p, a.link)
-	if err := a.link.Negotiate(); err != nil {
-		t.Fatal(err)
-	}
-	connected(t, a, b)
+	a, _, p := publishing(t)
 	pk, least := makePacket(1, 1), 1e9
 	eventually(t, "way to the other side", func() bool { return p.Write(pk) == nil && p.Counters(a.link).Sent > 0 })
 	for range 200 {

@@ -16,13 +16,7 @@ import (
 // The whole way through pion: a performer's packets are numbered, the other side tells when they came, and
 // what either side does without is not sent.
 func TestTransportWideThroughPion(t *testing.T) {
-	a, b := connect(t, newFactory(t, Config{}), newFactory(t, Config{}))
-	p := NewPublisher("anna")
-	mustAttach(t, p, a.link)
-	if err := a.link.Negotiate(); err != nil {
-		t.Fatal(err)
-	}
-	connected(t, a, b)
+	a, b, p := publishing(t)
 	eventually(t, "negotiated track", func() bool { return len(p.bound.Load().tracks) == 1 })
 	stop := flow(p, 9)
 	defer stop()

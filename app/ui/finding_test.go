@@ -51,7 +51,7 @@ func TestTheWindowTellsWhoseSideAFaultIsOnAndHowLateItIs(t *testing.T) {
 	})
 	w.drawNow(e)
 	aki, noor := w.stage.strips[0], w.stage.strips[1]
-	if aki.loss.Text != "on their side" || aki.buffer.Text != "32 ms late" || noor.loss.Text == aki.loss.Text {
+	if aki.loss.Text != "on their side" || aki.buffer.Text != "latency 32 ms" || noor.loss.Text == aki.loss.Text {
 		t.Errorf("strips say %q, %q and %q", aki.loss.Text, aki.buffer.Text, noor.loss.Text)
 	}
 	if text := w.banner.text.Text; !strings.Contains(text, "Your upload loses 3.0 %") || !strings.Contains(text, "loses 4.2 %") || !w.banner.problem {

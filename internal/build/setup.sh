@@ -66,8 +66,8 @@ elif [ "$(uname)" = Darwin ]; then
     install_macos
 else
     say "this system is not known; install a C and C++ compiler, OpenGL and X11/Wayland headers, ffmpeg, Node.js with npm,"
-    say "and for the tests PulseAudio, Xvfb, xdotool, Chromium, sox, espeak-ng, GStreamer and coturn"
-    for tool in gcc g++ pkg-config ffmpeg npm pulseaudio Xvfb xdotool chromium sox espeak-ng gst-launch-1.0 turnserver; do
+    say "and for the tests PulseAudio, Xvfb, xdotool, Chromium, sox, espeak-ng, GStreamer, coturn, nftables and iproute2"
+    for tool in gcc g++ pkg-config ffmpeg npm pulseaudio Xvfb xdotool chromium sox espeak-ng gst-launch-1.0 turnserver nft ip; do
         command -v "$tool" >/dev/null || say "missing: $tool"
     done
 fi
